@@ -1,0 +1,134 @@
+"""Maps of patient space onto itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medlib.space.grid import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """An affine map of patient space: it takes LPS millimetres to LPS millimetres.
+
+    ``(a @ b)(points)`` is ``a(b(points))``. Everything is in float64.
+
+    Args:
+        matrix: (4, 4), acting on column vectors (x, y, z, 1).
+
+    Raises:
+        ValueError: when the matrix is not a finite, invertible (4, 4) affine matrix.
+
+    Example:
+        >>> turn = Affine.rotation((0, 0, 90), centre=(10, 0, 0))
+        >>> turn([[11, 0, 0]]).round(6)
+        array([[10.,  1.,  0.]])
+        >>> (turn.inverse @ turn).is_identity()
+        True
+    """
+
+    matrix: FloatArray
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.matrix, dtype=np.float64)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise ValueError("an affine map needs a finite 4×4 matrix")
+        if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
+            raise ValueError("the last row of an affine map must be (0, 0, 0, 1)")
+        if abs(np.linalg.det(matrix[:3, :3])) < 1e-12:
+            raise ValueError("an affine map must be invertible")
+        matrix.setflags(write=False)
+        object.__setattr__(self, "matrix", matrix)
+
+    @classmethod
+    def identity(cls) -> Affine:
+        """The map that leaves everything where it is."""
+        return cls(np.eye(4))
+
+    @classmethod
+    def translation(cls, millimetres: Sequence[float]) -> Affine:
+        """A shift by (x, y, z) millimetres."""
+        matrix = np.eye(4)
+        matrix[:3, 3] = millimetres
+        return cls(matrix)
+
+    @classmethod
+    def linear(cls, matrix: npt.ArrayLike, *, centre: npt.ArrayLike = (0.0, 0.0, 0.0)) -> Affine:
+        """The (3, 3) ``matrix`` applied about ``centre``, which stays where it is."""
+        linear = np.asarray(matrix, dtype=np.float64)
+        point = np.asarray(centre, dtype=np.float64)
+        whole = np.eye(4)
+        whole[:3, :3] = linear
+        whole[:3, 3] = point - linear @ point
+        return cls(whole)
+
+    @classmethod
+    def rotation(
+        cls, degrees: Sequence[float], *, centre: npt.ArrayLike = (0.0, 0.0, 0.0)
+    ) -> Affine:
+        """Turns about the x, then the y, then the z axis through ``centre``, right-handed."""
+        matrix = np.eye(3)
+        for axis, angle in enumerate(np.radians(np.asarray(degrees, dtype=np.float64))):
+            turn = np.eye(3)
+            i, j = (axis + 1) % 3, (axis + 2) % 3
+            turn[i, i] = turn[j, j] = np.cos(angle)
+            turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+            matrix = turn @ matrix
+        return cls.linear(matrix, centre=centre)
+
+    @classmethod
+    def reflection(
+        cls, normal: npt.ArrayLike, *, centre: npt.ArrayLike = (0.0, 0.0, 0.0)
+    ) -> Affine:
+        """The mirror image in the plane through ``centre`` with this ``normal`` vector."""
+        unit = np.asarray(normal, dtype=np.float64)
+        unit = unit / np.linalg.norm(unit)
+        return cls.linear(np.eye(3) - 2 * np.outer(unit, unit), centre=centre)
+
+    @property
+    def inverse(self) -> Affine:
+        """The map that undoes this one."""
+        return Affine(_with_exact_last_row(np.linalg.inv(self.matrix)))
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left becomes right (the determinant is negative)."""
+        return bool(np.linalg.det(self.matrix[:3, :3]) < 0)
+
+    def is_identity(self, *, tolerance: float = 1e-9) -> bool:
+        """Whether no entry differs from the identity's by more than ``tolerance``."""
+        return bool(np.abs(self.matrix - np.eye(4)).max() <= tolerance)
+
+    def __call__(self, points: npt.ArrayLike) -> FloatArray:
+        """Where LPS points, (..., 3), go."""
+        return np.asarray(points, dtype=np.float64) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+
+    def __matmul__(self, first: Affine) -> Affine:
+        return Affine(_with_exact_last_row(self.matrix @ first.matrix))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Affine):
+            return NotImplemented
+        return np.array_equal(self.matrix, other.matrix)
+
+    def __hash__(self) -> int:
+        return hash((self.matrix + 0.0).tobytes())
+
+    def to_dict(self) -> dict[str, list[list[float]]]:
+        """Plain JSON values that :meth:`from_dict` reads back to an equal map."""
+        return {"matrix": self.matrix[:3].tolist()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, list[list[float]]]) -> Affine:
+        """The map that :meth:`to_dict` wrote."""
+        return cls(np.vstack([values["matrix"], [0.0, 0.0, 0.0, 1.0]]))
+
+
+def _with_exact_last_row(matrix: npt.ArrayLike) -> FloatArray:
+    exact = np.array(matrix, dtype=np.float64)
+    exact[3] = (0.0, 0.0, 0.0, 1.0)
+    return exact

@@ -1,0 +1,216 @@
+"""The kinds of value: volumes, masks, probabilities, points, categories.
+
+All are frozen. To change one is to make another: ``dataclasses.replace(volume, data=…)``.
+Tensors of images are (channel, slice, row, column); see :mod:`medlib.space` for coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medlib.space.grid import FloatArray, Grid
+from medlib.types.labels import Labels
+
+
+class Kind:
+    """Anything the library moves, shows, measures or learns from."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Gridded(Kind):
+    """A tensor sampled on a grid: what volumes, masks and probabilities share."""
+
+    data: Tensor
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not isinstance(self.data, Tensor):
+            raise TypeError(f"{name} needs a torch.Tensor, not {type(self.data).__name__}")
+        if self.data.ndim != 4:
+            raise ValueError(
+                f"{name} needs a tensor (channel, slice, row, column), got {tuple(self.data.shape)}"
+            )
+        if tuple(self.data.shape[1:]) != self.grid.shape:
+            raise ValueError(
+                f"{name}: tensor {tuple(self.data.shape)} does not fit its grid {self.grid.shape}"
+            )
+
+    def __repr__(self) -> str:
+        kind = str(self.data.dtype).removeprefix("torch.")
+        return f"{type(self).__name__}({self.data.shape[0]} × {self.grid}, {kind})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Volume(Gridded):
+    """An image whose modality is not known, or not one of those below.
+
+    Args:
+        data: (channel, slice, row, column), any real dtype.
+        grid: where its voxels are.
+        background: the value of empty space, used wherever a transform must fill; intensity
+            transforms map it along with the voxels. Left out: the kind's own
+            (``default_background``).
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> MRVolume(torch.zeros(1, 2, 3, 4), Grid.from_axes((2, 3, 4)))
+        MRVolume(1 × 2×3×4 voxels of 1×1×1 mm, SPL, float32)
+    """
+
+    background: float | None = None
+
+    units: ClassVar[str] = ""
+    default_background: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.background is None:
+            object.__setattr__(self, "background", self.default_background)
+
+    @property
+    def fill(self) -> float:
+        """The value of empty space, as a float."""
+        return float(self.background if self.background is not None else self.default_background)
+
+
+class CTVolume(Volume):
+    """Computed tomography, in Hounsfield units; empty space is air, -1000 HU."""
+
+    units = "HU"
+    default_background = -1000.0
+
+
+class MRVolume(Volume):
+    """Magnetic resonance, in arbitrary units; empty space is 0."""
+
+
+class PETVolume(Volume):
+    """Positron emission tomography, in standardised uptake values by body weight (g/ml)."""
+
+    units = "SUVbw"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(Gridded):
+    """Structures outlined voxel by voxel.
+
+    Args:
+        data: (layer, slice, row, column), integers: 0 is background, any other number a label's
+            id. One layer holds structures that do not overlap; structures that do (a tumour in a
+            liver) lie in different layers. An id means the same in every layer.
+        grid: where its voxels are.
+        labels: the table of ids.
+
+    Raises:
+        ValueError: when the tensor is not of integers. Ids outside the table are looked for by
+            :meth:`unknown_ids`, which reads every voxel and so is called where masks enter.
+    """
+
+    labels: Labels = field(default_factory=lambda: Labels(()))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.is_floating_point() or self.data.is_complex():
+            raise ValueError(f"a mask holds integers, not {self.data.dtype}")
+
+    def unknown_ids(self) -> list[int]:
+        """Ids in the tensor that the label table does not know."""
+        return sorted(set(self.present_ids()) - set(self.labels.ids))
+
+    def present_ids(self) -> list[int]:
+        """Ids, other than 0, that occur in the tensor."""
+        if self.data.numel() == 0:
+            return []
+        flat = self.data.reshape(-1).long()
+        if int(flat.min()) < 0:
+            return [int(i) for i in torch.unique(flat) if i != 0]
+        return [int(i) for i in torch.bincount(flat).nonzero().flatten() if i != 0]
+
+    def structure(self, name: str) -> Tensor:
+        """Where the structure of this name is: (slice, row, column), bool."""
+        return (self.data == self.labels[name].id).any(0)
+
+    def volume_ml(self, name: str) -> float:
+        """Volume in millilitres of the structure of this name."""
+        return int(self.structure(name).sum()) * self.grid.voxel_ml
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether structures may overlap (there is more than one layer)."""
+        return self.data.shape[0] > 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Probabilities(Gridded):
+    """How sure a model is of each structure.
+
+    Args:
+        data: (1 + labels, slice, row, column), floating point; channel 0 is background, the
+            others the labels in the table's order.
+        grid: where its voxels are.
+        labels: the table.
+    """
+
+    labels: Labels = field(default_factory=lambda: Labels(()))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.shape[0] != len(self.labels) + 1:
+            raise ValueError(
+                f"probabilities of {len(self.labels)} labels need {len(self.labels) + 1} channels "
+                f"(background first), got {self.data.shape[0]}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Points(Kind):
+    """Named places in the patient.
+
+    Args:
+        coordinates: (n, 3), LPS millimetres, float64.
+        names: one for each, or none at all.
+
+    Example:
+        >>> Points([[10, 0, 5]], names=("carina",)).coordinates.shape
+        (1, 3)
+    """
+
+    coordinates: FloatArray
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        coordinates = np.array(self.coordinates, dtype=np.float64).reshape(-1, 3)
+        if self.names and len(self.names) != len(coordinates):
+            raise ValueError(f"{len(coordinates)} points cannot have {len(self.names)} names")
+        coordinates.setflags(write=False)
+        object.__setattr__(self, "coordinates", coordinates)
+
+
+@dataclass(frozen=True)
+class Category(Kind):
+    """One answer out of a fixed vocabulary.
+
+    Example:
+        >>> Category("benign", ("benign", "malignant")).index
+        0
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.name not in self.vocabulary:
+            raise ValueError(f"{self.name!r} is not one of {', '.join(self.vocabulary)}")
+
+    @property
+    def index(self) -> int:
+        """Its place in the vocabulary."""
+        return self.vocabulary.index(self.name)
