@@ -165,7 +165,9 @@ class Grid:
     def to_index(self, points: npt.ArrayLike) -> FloatArray:
         """Fractional indices (slice, row, column), (..., 3), of LPS millimetres, (..., 3)."""
         inverse = np.linalg.inv(self.affine)
-        return np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+        lps = np.asarray(points, dtype=np.float64)
+        indices: FloatArray = lps @ inverse[:3, :3].T + inverse[:3, 3]
+        return indices
 
     def corners(self) -> FloatArray:
         """LPS millimetres of the eight outer corners (half a voxel beyond the centres), (8, 3)."""
