@@ -7,6 +7,7 @@ Tensors of images are (channel, slice, row, column); see :mod:`medlib.space` for
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isnan, nan
 from typing import ClassVar
 
 import numpy as np
@@ -55,9 +56,10 @@ class Volume(Gridded):
     Args:
         data: (channel, slice, row, column), any real dtype.
         grid: where its voxels are.
-        background: the value of empty space, used wherever a transform must fill; intensity
-            transforms map it along with the voxels. Left out: the kind's own
-            (``default_background``).
+        background: the value of empty space, used wherever a transform must fill. Intensity
+            transforms map it along with the voxels. Left out: the kind's own.
+        units: what the numbers are; ``"1"`` once they have been normalised. Left out: the
+            kind's own.
 
     Example:
         >>> from medlib.space import Grid
@@ -65,27 +67,25 @@ class Volume(Gridded):
         MRVolume(1 × 2×3×4 voxels of 1×1×1 mm, SPL, float32)
     """
 
-    background: float | None = None
+    background: float = nan
+    units: str = ""
 
-    units: ClassVar[str] = ""
     default_background: ClassVar[float] = 0.0
+    default_units: ClassVar[str] = "arbitrary"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.background is None:
+        if isnan(self.background):
             object.__setattr__(self, "background", self.default_background)
-
-    @property
-    def fill(self) -> float:
-        """The value of empty space, as a float."""
-        return float(self.background if self.background is not None else self.default_background)
+        if not self.units:
+            object.__setattr__(self, "units", self.default_units)
 
 
 class CTVolume(Volume):
     """Computed tomography, in Hounsfield units; empty space is air, -1000 HU."""
 
-    units = "HU"
     default_background = -1000.0
+    default_units = "HU"
 
 
 class MRVolume(Volume):
@@ -95,7 +95,7 @@ class MRVolume(Volume):
 class PETVolume(Volume):
     """Positron emission tomography, in standardised uptake values by body weight (g/ml)."""
 
-    units = "SUVbw"
+    default_units = "SUVbw"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,0 +1,124 @@
+"""Recipes that choose a part of the scan, or add empty space around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medlib.space.grid import FloatArray
+from medlib.transforms.intensity import the_scan
+from medlib.transforms.move import Move
+from medlib.transforms.pipeline import Scene, Transform
+from medlib.types import Mask
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class CropOrPad(Transform):
+    """Cuts or pads to ``shape`` voxels about the middle.
+
+    Args:
+        shape: along (slice, row, column); 0 leaves that axis as it is.
+    """
+
+    shape: Shape
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+        """The move, or nothing when the size is already so."""
+        own = scene.grid.shape
+        wanted = [w or n for w, n in zip(self.shape, own, strict=True)]
+        if wanted == list(own):
+            return None
+        start = [(n - w) // 2 for n, w in zip(own, wanted, strict=True)]
+        return Move(scene.grid, scene.grid.window(start, wanted))
+
+
+@dataclass(frozen=True)
+class PadTo(Transform):
+    """Pads to at least ``shape`` voxels, about the middle; cuts nothing.
+
+    Args:
+        shape: along (slice, row, column).
+    """
+
+    shape: Shape
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+        """The move, or nothing when the scan is large enough."""
+        larger = tuple(max(n, w) for n, w in zip(scene.grid.shape, self.shape, strict=True))
+        return CropOrPad((larger[0], larger[1], larger[2])).draw(scene, rng)
+
+
+@dataclass(frozen=True)
+class CropToForeground(Transform):
+    """Cuts away the empty space around what is brighter than a threshold.
+
+    Args:
+        above: in the volume's units; None takes the volume's background value.
+        margin: voxels kept around it.
+    """
+
+    above: float | None = None
+    margin: int = 0
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+        """The move, or nothing when there is nothing to cut (or nothing to keep)."""
+        scan = the_scan(scene.values)
+        bright = (scan.data > (scan.background if self.above is None else self.above)).any(0)
+        start, stop = [], []
+        for axis in range(3):
+            others = [k for k in range(3) if k != axis]
+            reached = bright.any(others[1]).any(others[0]).nonzero()
+            if len(reached) == 0:
+                return None
+            start.append(max(0, int(reached[0]) - self.margin))
+            stop.append(min(bright.shape[axis], int(reached[-1]) + 1 + self.margin))
+        shape = [b - a for a, b in zip(start, stop, strict=True)]
+        if shape == list(scene.grid.shape):
+            return None
+        return Move(scene.grid, scene.grid.window(start, shape))
+
+
+@dataclass(frozen=True)
+class RandomPatch(Transform):
+    """Cuts a patch at random, often centred on a labelled structure.
+
+    Moves before it are not carried out on the whole scan: the patch is the only grid that
+    voxels are read on. Labels take turns: a small lesion is chosen as often as a large liver.
+
+    Args:
+        shape: of the patch, along (slice, row, column); a scan that is smaller is padded.
+        on_label: how often the patch is centred on a voxel of a label drawn at random from
+            those in the mask, rather than anywhere.
+    """
+
+    shape: Shape
+    on_label: float = 0.5
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Move:
+        """The move onto the patch."""
+        room = np.array(scene.grid.shape) - np.array(self.shape)
+        centre = self._label_voxel(scene, rng) if rng.random() < self.on_label else None
+        if centre is None:
+            start = np.floor(rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
+        else:
+            wobble = (rng.random(3) - 0.5) * np.array(self.shape) / 2
+            start = np.rint(centre + wobble - (np.array(self.shape) - 1) / 2)
+        start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
+        return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))
+
+    def _label_voxel(self, scene: Scene, rng: np.random.Generator) -> FloatArray | None:
+        """Index on the scene's grid of a voxel of some label, or None without labels."""
+        mask = next((v for v in scene.unmoved if isinstance(v, Mask)), None)
+        if mask is None:
+            return None
+        present = mask.present_ids()
+        if not present:
+            return None
+        where = (mask.data == present[int(rng.integers(len(present)))]).any(0).flatten()
+        found = torch.nonzero(where).flatten()
+        index = np.unravel_index(int(found[int(rng.integers(len(found)))]), mask.grid.shape)
+        return scene.grid.to_index(scene.moved(mask.grid.to_patient(np.array(index))))

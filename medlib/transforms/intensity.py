@@ -1,0 +1,125 @@
+"""Recipes for voxel values: windows, normalisation, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from medlib.transforms.pipeline import Scene, Transform
+from medlib.transforms.voxelwise import AddNoise, Rescale
+from medlib.types import Kind, Volume
+
+
+@dataclass(frozen=True)
+class Normalise(Transform):
+    """Brings intensities to a mean of about 0 and a standard deviation of about 1.
+
+    Left as it is, mean and deviation are each scan's own, which suits MR, whose units are
+    arbitrary. For CT and PET, whose units mean something, give those of the training set.
+
+    Args:
+        mean: in the volume's units; with ``deviation``, or neither.
+        deviation: in the volume's units.
+        low: values below are clipped to it first.
+        high: values above are clipped to it first.
+
+    Raises:
+        ValueError: for a mean without a deviation, or a deviation that is not positive.
+    """
+
+    mean: float | None = None
+    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("Normalise takes a mean and a deviation, or neither")
+        if self.deviation is not None and self.deviation <= 0:
+            raise ValueError(f"a deviation must be positive, not {self.deviation:g}")
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
+        """The rescaling for this scan."""
+        scan = the_scan(scene.values)
+        mean, deviation = self.mean, self.deviation
+        if mean is None or deviation is None:
+            data = scan.data.float()
+            if self.low is not None or self.high is not None:
+                data = data.clamp(self.low, self.high)
+            mean, deviation = float(data.mean()), float(data.std(correction=0))
+        factor = 1.0 / deviation if deviation > 1e-8 else 1.0  # a scan of one value stays so
+        return Rescale(mean, factor, self.low, self.high, scan.units)
+
+
+@dataclass(frozen=True)
+class Window(Transform):
+    """Brings the window from ``level - width/2`` to ``level + width/2`` to 0…1, clipping the rest.
+
+    Args:
+        level: middle of the window, in the volume's units (HU for CT).
+        width: of the window.
+    """
+
+    level: float
+    width: float
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
+        """The rescaling, the same for every scan."""
+        low, high = self.level - self.width / 2, self.level + self.width / 2
+        return Rescale(low, 1.0 / self.width, low, high, the_scan(scene.unmoved).units)
+
+
+@dataclass(frozen=True)
+class Noise(Transform):
+    """Adds Gaussian noise of a random strength.
+
+    Args:
+        up_to: largest standard deviation, in the volume's units at that place in the pipeline.
+        probability: that an item gets any.
+    """
+
+    up_to: float = 0.1
+    probability: float = 1.0
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> AddNoise | None:
+        """Noise of a strength between 0 and ``up_to``, or none."""
+        if rng.random() >= self.probability:
+            return None
+        return AddNoise(float(rng.uniform(0.0, self.up_to)), int(rng.integers(2**31)))
+
+
+@dataclass(frozen=True)
+class Brightness(Transform):
+    """Stretches and shifts intensities at random: contrast and brightness.
+
+    Args:
+        contrast: the factor is drawn from ``1 - contrast`` to ``1 + contrast``.
+        shift: added, from ``-shift`` to ``shift``, in the volume's units.
+        probability: that an item is changed.
+    """
+
+    contrast: float = 0.2
+    shift: float = 0.1
+    probability: float = 1.0
+
+    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale | None:
+        """A factor and a shift, or nothing."""
+        if rng.random() >= self.probability:
+            return None
+        factor = float(rng.uniform(1 - self.contrast, 1 + self.contrast))
+        shift = float(rng.uniform(-self.shift, self.shift))
+        return Rescale(-shift, factor, units=the_scan(scene.unmoved).units)
+
+
+def the_scan(values: Iterable[Kind]) -> Volume:
+    """The volume among ``values``.
+
+    Raises:
+        ValueError: when there is none, or more than one.
+    """
+    scans = [v for v in values if isinstance(v, Volume)]
+    if len(scans) != 1:
+        raise ValueError(f"one volume is needed, and there are {len(scans)}")
+    return scans[0]

@@ -1,0 +1,199 @@
+"""The one spatial step: a map of patient space, and a grid to land on.
+
+Reorienting, cropping, padding, resampling, mirroring and turning are all this step with other
+numbers. Two in a row are one: their maps compose, and voxels are interpolated once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medlib.space import Affine, Grid
+from medlib.space.grid import FloatArray
+from medlib.transforms.sampling import Interpolation, contained, outside, sample
+from medlib.transforms.steps import Step, apply, undo
+from medlib.types import Category, Kind, Mask, Points, Probabilities, Volume, verb
+
+
+@dataclass(frozen=True)
+class Move(Step):
+    """Moves the patient by ``map`` and samples the result on ``landing``.
+
+    Args:
+        source: the grid that values come from.
+        landing: the grid that they land on.
+        map: where a point of the patient goes; the identity for all that only changes the grid.
+        labels: how masks are read where voxels do not coincide: ``"nearest"``, or
+            ``"linear"``: each label by itself, the strongest wins (ids are never averaged).
+        windows: fields of view passed on the way, when moves were fused: outside any of them
+            there is nothing. Each is a map from its own frame to the last one, and a grid.
+
+    Example:
+        >>> grid = Grid.from_axes((4, 4, 4))
+        >>> there = Move(grid, grid.window((1, 1, 1), (2, 2, 2)))
+        >>> there.then(there.inverse).landing == grid
+        True
+    """
+
+    source: Grid
+    landing: Grid
+    map: Affine = Affine(np.eye(4))  # noqa: RUF009 (frozen)
+    labels: Interpolation = "nearest"
+    windows: tuple[tuple[Affine, Grid], ...] = ()
+
+    @property
+    def inverse(self) -> Move:
+        """The move back: onto the grid that this one came from."""
+        back = self.map.inverse
+        return replace(
+            self,
+            source=self.landing,
+            landing=self.source,
+            map=back,
+            windows=tuple((back @ to_last, grid) for to_last, grid in self.windows),
+        )
+
+    def then(self, following: Move) -> Move:
+        """This move and the ``following`` one as a single move, interpolating once.
+
+        Raises:
+            ValueError: when the following move does not start where this one lands.
+        """
+        if not self.landing.close_to(following.source):
+            raise ValueError(
+                "moves do not follow one another: " + self.landing.difference(following.source)
+            )
+        seen = [(following.map @ to_last, grid) for to_last, grid in self.windows]
+        seen.append((following.map, self.landing))
+        fused = Move(
+            source=self.source,
+            landing=following.landing,
+            map=following.map @ self.map,
+            labels="linear" if "linear" in (self.labels, following.labels) else "nearest",
+        )
+        hiding = tuple((m, g) for m, g in seen if not fused._within(m, g))
+        return replace(fused, windows=hiding)
+
+    def index_map(self, to_last: Affine, grid: Grid) -> FloatArray:
+        """(4, 4), index on the landing grid to index on ``grid``, a frame that ``to_last`` leaves."""
+        index_map: FloatArray = (
+            np.linalg.inv(grid.affine) @ to_last.inverse.matrix @ self.landing.affine
+        )
+        return index_map
+
+    def _within(self, to_last: Affine, grid: Grid) -> bool:
+        return contained(self.index_map(to_last, grid), self.landing.shape, grid.shape)
+
+    def sampled(self, data: Tensor, how: Interpolation) -> Tensor:
+        """``data`` on the source grid, read on the landing grid, edges carried on outwards."""
+        return sample(data, self.index_map(self.map, self.source), self.landing.shape, how)
+
+    def unseen(self) -> Tensor | None:
+        """Voxels of the landing grid of which the source shows nothing, or None if there are none.
+
+        Returns:
+            (slice, row, column), bool.
+        """
+        hidden = None
+        for to_last, grid in ((self.map, self.source), *self.windows):
+            if not self._within(to_last, grid):
+                beyond = outside(self.index_map(to_last, grid), self.landing.shape, grid.shape)
+                hidden = beyond if hidden is None else hidden | beyond
+        return hidden
+
+
+@verb
+def resample(value: object, move: Move) -> object:
+    """``value`` moved: linear for scalars, label-aware for masks, exact for points.
+
+    Register an implementation for ``(YourKind, Move)`` to teach every spatial transform a new
+    kind at once.
+
+    Raises:
+        ValueError: when the value is not on the grid that the move starts from.
+    """
+    raise AssertionError
+
+
+@resample.register
+def _(value: Volume, move: Move) -> Volume:
+    _check(value.grid, move)
+    data = _filled(move.sampled(value.data, "linear"), move.unseen(), value.background)
+    return replace(value, data=data, grid=move.landing)
+
+
+@resample.register
+def _(value: Mask, move: Move) -> Mask:
+    _check(value.grid, move)
+    if move.labels == "nearest":
+        data = move.sampled(value.data, "nearest")
+    else:
+        data = torch.stack([_label_by_label(layer[None], move) for layer in value.data])
+    return replace(value, data=_filled(data, move.unseen(), 0), grid=move.landing)
+
+
+@resample.register
+def _(value: Probabilities, move: Move) -> Probabilities:
+    _check(value.grid, move)
+    data, unseen = move.sampled(value.data, "linear"), move.unseen()
+    if unseen is not None:
+        nothing = torch.zeros(len(data), 1, 1, 1, dtype=data.dtype, device=data.device)
+        nothing[0] = 1.0
+        data = torch.where(unseen.to(data.device), nothing, data)
+    return replace(value, data=data, grid=move.landing)
+
+
+@resample.register
+def _(value: Points, move: Move) -> Points:
+    return replace(value, coordinates=move.map(value.coordinates))
+
+
+@resample.register
+def _(value: Category, move: Move) -> Category:
+    return value
+
+
+@apply.register
+def _(step: Move, value: Kind) -> Kind:
+    moved: Kind = resample(value, step)
+    return moved
+
+
+@undo.register
+def _(step: Move, value: Kind) -> Kind:
+    moved: Kind = resample(value, step.inverse)
+    return moved
+
+
+def _check(grid: Grid, move: Move) -> None:
+    if not grid.close_to(move.source):
+        raise ValueError(
+            "the value is not on the grid that the move starts from: "
+            + grid.difference(move.source)
+        )
+
+
+def _filled(data: Tensor, unseen: Tensor | None, fill: float) -> Tensor:
+    return data if unseen is None else data.masked_fill(unseen.to(data.device), fill)
+
+
+def _label_by_label(layer: Tensor, move: Move) -> Tensor:
+    """One layer, (1, …): each label interpolated by itself; the strongest wins, ties go down."""
+    best: Tensor | None = None
+    winner: Tensor | None = None
+    for label in torch.unique(layer).tolist():
+        strength = move.sampled((layer == label).float(), "linear")[0]
+        if best is None or winner is None:
+            best = strength
+            winner = torch.full(best.shape, label, dtype=layer.dtype, device=layer.device)
+            continue
+        stronger = strength > best
+        best = torch.where(stronger, strength, best)
+        winner = winner.masked_fill_(stronger, label)
+    if winner is None:
+        raise ValueError("an empty layer cannot be resampled")
+    return winner

@@ -1,0 +1,96 @@
+"""Trails: the steps of one item, in order, and the way back along them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from medlib.space import Grid
+from medlib.transforms.move import Move
+from medlib.transforms.spec import from_dict
+from medlib.transforms.steps import Step, apply, undo
+from medlib.transforms.voxelwise import AddNoise, Rescale
+from medlib.types import Kind
+
+VERSION = 1
+STEPS: tuple[type[Step], ...] = (Move, Rescale, AddNoise)
+
+K = TypeVar("K", bound=Kind)
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What was done to an item, as plain values.
+
+    ``decode`` needs nothing but this: not the pipeline, not the scan, not the process that made
+    it.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> grid = Grid.from_axes((4, 4, 4))
+        >>> trail = Trail((Move(grid, grid.window((1, 1, 1), (2, 2, 2))),))
+        >>> Trail.from_dict(trail.to_dict()) == trail
+        True
+    """
+
+    steps: tuple[Step, ...] = ()
+
+    def decode(self, value: K) -> K:
+        """``value``, given at the trail's end, as it would be at its beginning.
+
+        Masks, probabilities and points land on the native grid. Neighbouring moves are undone
+        in one interpolation.
+
+        Raises:
+            ValueError: when the value is not on the grid at the trail's end.
+        """
+        pending: Move | None = None
+        for step in reversed(self.steps):
+            if isinstance(step, Move):
+                pending = step.inverse if pending is None else pending.then(step.inverse)
+                continue
+            if pending is not None:
+                value, pending = apply(pending, value), None
+            value = undo(step, value)
+        return value if pending is None else apply(pending, value)
+
+    def way_back(self) -> Move | None:
+        """All moves undone as one, from the trail's last grid to its first; None without any."""
+        back: Move | None = None
+        for step in reversed(self.steps):
+            if isinstance(step, Move):
+                back = step.inverse if back is None else back.then(step.inverse)
+        return back
+
+    @property
+    def native(self) -> Grid | None:
+        """The grid at the trail's beginning, if any step knows it."""
+        return next((s.source for s in self.steps if isinstance(s, Move)), None)
+
+    def lost(self) -> list[str]:
+        """In words, what decoding cannot bring back."""
+        return [step.lost for step in self.steps if step.lost]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the version of their form."""
+        return {"medlib_trail": VERSION, "steps": [step.to_dict() for step in self.steps]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, steps: Iterable[type[Step]] = STEPS) -> Trail:
+        """The trail that :meth:`to_dict` wrote.
+
+        Args:
+            values: what was written.
+            steps: the classes of steps that may be built; add your own here.
+
+        Raises:
+            ValueError: for another version, or a step that is not among ``steps``.
+        """
+        if values.get("medlib_trail") != VERSION:
+            raise ValueError(
+                f"this is no trail of version {VERSION} (medlib_trail is "
+                f"{values.get('medlib_trail')!r}); read it with the medlib that wrote it"
+            )
+        allowed = tuple(steps)
+        return cls(tuple(from_dict(step, allowed) for step in values["steps"]))
