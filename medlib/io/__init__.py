@@ -1,0 +1,22 @@
+"""Files in and out: DICOM and NIfTI, checked on the way.
+
+:func:`survey` says what is there; a :class:`Stack` is a volume it found and :meth:`Stack.read`
+reads it. Geometry and units are never guessed: what cannot be read rightly is refused, with the
+reason.
+"""
+
+from medlib.io.files import UnreadableError
+from medlib.io.nifti import write_nifti
+from medlib.io.stack import Refusal, Skipped, Stack
+from medlib.io.survey import Survey, read_volume, survey
+
+__all__ = [
+    "Refusal",
+    "Skipped",
+    "Stack",
+    "Survey",
+    "UnreadableError",
+    "read_volume",
+    "survey",
+    "write_nifti",
+]

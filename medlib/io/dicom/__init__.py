@@ -1,0 +1,1 @@
+"""DICOM: headers into stacks, stacks into volumes, segmentations in and out."""

@@ -1,0 +1,437 @@
+"""What a DICOM file says of its images, read without the pixels.
+
+A single-frame file gives one :class:`Frame`, a multi-frame file one for each of its frames
+(PS3.3 C.7.6.16); everything after this module is the same for both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from medlib.io.files import File, UnreadableError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Vector = tuple[float, ...]
+
+READ_ERRORS = (
+    *(OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError),
+    *(NotImplementedError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
+)
+"""What damaged files make pydicom and its decoders raise."""
+
+# What may tell apart images that lie at one place, most telling first: (keyword, short name).
+DISCRIMINATORS = (
+    *(("ImageType", "type"), ("EchoNumbers", "echo"), ("EchoTime", "te")),
+    *(("EffectiveEchoTime", "te"), ("DiffusionBValue", "b"), ("SequenceName", "sequence")),
+    *(("DiffusionGradientOrientation", "direction"), ("InversionTime", "ti")),
+    *(("FlipAngle", "flip"), ("RepetitionTime", "tr"), ("ConvolutionKernel", "kernel")),
+    *(("TemporalPositionIdentifier", "time"), ("TemporalPositionIndex", "time")),
+    *(("TriggerTime", "trigger"), ("NominalPercentageOfCardiacPhase", "phase")),
+    *(("NominalCardiacTriggerDelayTime", "trigger"), ("FrameReferenceTime", "time")),
+    *(("KVP", "kvp"), ("SliceThickness", "thickness"), ("FilterType", "filter")),
+    *(("StackID", "stack"), ("SeriesDescription", "description"), ("ProtocolName", "protocol")),
+    *(("ContrastBolusAgent", "contrast"), ("AcquisitionNumber", "acquisition")),
+    *(("AcquisitionDateTime", "acquired"), ("AcquisitionTime", "acquired")),
+)
+
+_KEYWORDS = (
+    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "PatientID"),
+    *("PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "SeriesInstanceUID"),
+    *("SeriesNumber", "FrameOfReferenceUID", "ImagesInAcquisition", "NumberOfFrames", "Rows"),
+    *("Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
+    *("HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "InstanceNumber"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *(keyword for keyword, _ in DISCRIMINATORS),
+)
+_OVERLAY_BIT = 0x60000102
+_NATIVE = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a patient is, as digests: enough to compare, not enough to read."""
+
+    patient_id: str
+    name: str
+    birth_date: str
+    sex: str
+
+    @property
+    def key(self) -> str:
+        """One short key for all of it; empty when nothing is known."""
+        parts = (self.patient_id, self.name, self.birth_date, self.sex)
+        return digest("|".join(parts)) if any(parts[:3]) else ""
+
+    def contradicts(self, other: Identity) -> bool:
+        """Whether both share an ID, and yet a name, birth date or sex known of both differs."""
+        pairs = (
+            (self.name, other.name),
+            (self.birth_date, other.birth_date),
+            (self.sex, other.sex),
+        )
+        same_id = bool(self.patient_id) and self.patient_id == other.patient_id
+        return same_id and any(a and b and a != b for a, b in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is one for a whole file."""
+
+    file: File
+    identity: Identity
+    sop_class: str
+    sop_instance: str
+    modality: str
+    study_uid: str
+    series_uid: str
+    series_number: str
+    frame_of_reference: str
+    transfer_syntax: str
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    photometric: str
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    padding: tuple[int, int] | None  # stored values, both ends included
+    overlay_in_pixels: bool
+    images_in_acquisition: int | None
+    pixels_at: int | None  # where native pixel data starts; None if encapsulated or deflated
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image: a plane of a volume, if it says where it is."""
+
+    header: Header
+    index: int  # among the frames of its file, from 0
+    number: int  # InstanceNumber
+    position: Vector | None  # 3, LPS mm of the centre of the first pixel
+    orientation: Vector | None  # 6, direction cosines along a row, then down a column
+    spacing: Vector | None  # 2, mm between rows, between columns
+    thickness: float | None  # mm between slices as stated, else of a slice
+    slope: float | None
+    intercept: float | None
+    rescale_type: str
+    tags: dict[str, str]  # those of DISCRIMINATORS that are there
+
+    @property
+    def file(self) -> File:
+        """The file it lies in."""
+        return self.header.file
+
+    def __str__(self) -> str:
+        many = self.header.frames > 1
+        return f"{self.file.name} (frame {self.index + 1})" if many else self.file.name
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnImage:
+    """A sound DICOM file that holds no image planes: a report, contours, a directory."""
+
+    file: File
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationHeader:
+    """A DICOM segmentation object, found and not yet read."""
+
+    file: File
+    identity: Identity
+    study_uid: str
+    series_uid: str
+
+
+class DamagedFileError(UnreadableError):
+    """A DICOM file that is cut short or unreadable; it may be a slice of the series named."""
+
+    def __init__(self, message: str, *, series_uid: str = "") -> None:
+        super().__init__(message)
+        self.series_uid = series_uid
+
+
+def digest(text: str) -> str:
+    """Twelve hexadecimal digits that stand for ``text``; empty for empty."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's complaints, which can quote patients' data, off the screen and the logs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def looks_like_dicom(start: bytes) -> bool:
+    """Whether a file that starts so is DICOM, with its preamble or (old files) without."""
+    if start[128:132] == b"DICM":
+        return True
+    group, element = struct.unpack("<HH", start[:4]) if len(start) >= 8 else (0, 0)
+    little = group in (0x0002, 0x0008) and element < 0x0100
+    return little or (start[:3] == b"\x00\x08\x00" and len(start) >= 8)
+
+
+def read_dataset(stream: BinaryIO, **kwargs: Any) -> Dataset:
+    """pydicom's ``dcmread``, for files without preamble or File Meta Information too."""
+    from pydicom import dcmread
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    dataset = dcmread(stream, force=True, **kwargs)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return dataset
+
+
+def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
+    """The frames of a DICOM file, or what it is instead of images.
+
+    Raises:
+        DamagedFileError: when the file cannot be read, or ends before its pixels do.
+        UnreadableError: when it holds an image that is not of one number a pixel.
+    """
+    try:
+        with quiet(), file.open() as stream:
+            dataset = read_dataset(
+                stream, stop_before_pixels=True, specific_tags=[*_KEYWORDS, _OVERLAY_BIT]
+            )
+            modality = _text(dataset, "Modality")
+            sop_class = _text(dataset, "SOPClassUID")
+            if modality == "SEG":
+                return SegmentationHeader(
+                    file,
+                    _identity(dataset),
+                    _text(dataset, "StudyInstanceUID"),
+                    _text(dataset, "SeriesInstanceUID"),
+                )
+            if "Rows" not in dataset and not _promises_pixels(sop_class, modality):
+                return NotAnImage(file, modality or "no modality")
+            header = _header(file, dataset, stream)
+            return _frames(header, dataset)
+    except UnreadableError:
+        raise
+    except READ_ERRORS as error:
+        raise DamagedFileError(f"{file.name} cannot be read as DICOM") from error
+
+
+def _promises_pixels(sop_class: str, modality: str) -> bool:
+    from pydicom.uid import UID
+
+    named = UID(sop_class).name.endswith("Image Storage") if sop_class else False
+    return named or modality in {"CT", "MR", "PT"}
+
+
+def _header(file: File, dataset: Dataset, stream: BinaryIO) -> Header:
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    series_uid = _text(dataset, "SeriesInstanceUID")
+    try:
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        samples = int(dataset.get("SamplesPerPixel") or 1)
+        allocated = int(dataset.BitsAllocated)
+        pixels_at = _pixels(dataset, stream, syntax, (rows * columns * samples, allocated, frames))
+    except READ_ERRORS as error:
+        raise DamagedFileError(
+            f"{file.name} is cut short or damaged: {_reason(error)}. Fetch it again.",
+            series_uid=series_uid,
+        ) from error
+    stored = int(dataset.get("BitsStored") or allocated)
+    signed = bool(dataset.get("PixelRepresentation", 0))
+    return Header(
+        file=file,
+        identity=_identity(dataset),
+        sop_class=_text(dataset, "SOPClassUID"),
+        sop_instance=_text(dataset, "SOPInstanceUID"),
+        modality=_text(dataset, "Modality"),
+        study_uid=_text(dataset, "StudyInstanceUID"),
+        series_uid=series_uid,
+        series_number=_text(dataset, "SeriesNumber"),
+        frame_of_reference=_text(dataset, "FrameOfReferenceUID"),
+        transfer_syntax=syntax,
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        samples=samples,
+        photometric=_text(dataset, "PhotometricInterpretation"),
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=int(dataset.get("HighBit", stored - 1)),
+        signed=signed,
+        padding=_padding(dataset, allocated, signed),
+        overlay_in_pixels=bool(dataset[_OVERLAY_BIT].value) if _OVERLAY_BIT in dataset else False,
+        images_in_acquisition=_integer(dataset, "ImagesInAcquisition"),
+        pixels_at=pixels_at,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Our own words pass; those of a library may quote the file's contents."""
+    return str(error) if isinstance(error, _PixelsMissingError) else "its header is incomplete"
+
+
+class _PixelsMissingError(ValueError):
+    """The pixel data are not all there; the message says how."""
+
+
+def _pixels(
+    dataset: Dataset, stream: BinaryIO, syntax: str, sizes: tuple[int, int, int]
+) -> int | None:
+    """Check that the pixels are all there; where they start, if they are stored plainly."""
+    pixels, bits, frames = sizes
+    expected = (pixels * bits * frames + 7) // 8
+    if syntax == _DEFLATED:
+        return None
+    implicit = bool(dataset.original_encoding[0])
+    order = _NATIVE.get(syntax, "<")
+    start = stream.tell()
+    head = stream.read(8 if implicit else 12)
+    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (0x7FE0, 0x0010):
+        raise _PixelsMissingError("it holds no pixel data of whole numbers")
+    length = struct.unpack(order + "L", head[-4:])[0]
+    size = stream.seek(0, 2)
+    if syntax in _NATIVE:
+        available = min(length, size - start - len(head))
+        if available < expected:
+            raise _PixelsMissingError(
+                f"it holds {available} of the {expected} bytes of pixels that its header promises"
+            )
+        return start + len(head)
+    stream.seek(start + len(head))
+    if _fragments(stream, size) < frames:
+        raise _PixelsMissingError("its compressed pixels end early")
+    return None
+
+
+def _fragments(stream: BinaryIO, size: int) -> int:
+    """How many whole fragments follow (PS3.5 A.4), without the offset table before them."""
+    found = -1
+    while len(head := stream.read(8)) == 8:
+        group, element, length = struct.unpack("<HHL", head)
+        if (group, element) != (0xFFFE, 0xE000) or stream.tell() + length > size:
+            break
+        stream.seek(length, 1)
+        found += 1
+    return found
+
+
+def _frames(header: Header, dataset: Dataset) -> list[Frame]:
+    shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
+    each = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    if each and len(each) != header.frames:
+        raise DamagedFileError(
+            f"{header.file.name} describes {len(each)} of its {header.frames} frames",
+            series_uid=header.series_uid,
+        )
+    return [
+        _frame(header, i, [*_macros(each[i] if each else None), *_macros(*shared), dataset])
+        for i in range(header.frames)
+    ]
+
+
+def _macros(*groups: Dataset | None) -> list[Dataset]:
+    """The functional group macros of a frame (each a sequence of one item)."""
+    return [
+        element.value[0]
+        for group in groups
+        if group is not None
+        for element in group
+        if element.VR == "SQ" and element.value
+    ]
+
+
+def _frame(header: Header, index: int, places: list[Dataset]) -> Frame:
+    """A frame from the data sets that may describe it, the most particular first."""
+
+    def find(keyword: str) -> Any:
+        for place in places:
+            if keyword in place and place[keyword].value not in (None, ""):
+                return place[keyword].value
+        return None
+
+    def floats(keyword: str, count: int) -> Vector | None:
+        value = find(keyword)
+        values = tuple(float(v) for v in ([value] if count == 1 else value or ()))
+        return values if len(values) == count else None
+
+    def number(keyword: str) -> float | None:
+        return None if find(keyword) is None else float(find(keyword))
+
+    pairs = [(keyword, find(keyword)) for keyword, _ in DISCRIMINATORS]
+    tags = {keyword: _plain(value) for keyword, value in pairs if value is not None}
+    frame_type = find("FrameType")
+    if frame_type is not None:
+        tags["ImageType"] = _plain(frame_type)
+    thickness = number("SpacingBetweenSlices") or number("SliceThickness")
+    return Frame(
+        header=header,
+        index=index,
+        number=int(find("InstanceNumber") or 0),
+        position=floats("ImagePositionPatient", 3),
+        orientation=floats("ImageOrientationPatient", 6),
+        spacing=floats("PixelSpacing", 2),
+        thickness=abs(thickness) if thickness else None,
+        slope=number("RescaleSlope"),
+        intercept=number("RescaleIntercept"),
+        rescale_type=str(find("RescaleType") or "").strip().upper(),
+        tags=tags,
+    )
+
+
+def _identity(dataset: Dataset) -> Identity:
+    name = _text(dataset, "PatientName").upper().replace("^", " ").split()
+    return Identity(
+        patient_id=digest(_text(dataset, "PatientID")),
+        name=digest(" ".join(name)),
+        birth_date=digest(_text(dataset, "PatientBirthDate")),
+        sex=digest(_text(dataset, "PatientSex")),
+    )
+
+
+def _padding(dataset: Dataset, bits: int, signed: bool) -> tuple[int, int] | None:
+    """The range of stored values that stand for no measurement (PS3.3 C.7.5.1.1.2)."""
+    ends = [
+        _wrapped(dataset[keyword].value, bits, signed)
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+        if keyword in dataset and dataset[keyword].value not in (None, "", b"")
+    ]
+    return (min(ends), max(ends)) if ends and "PixelPaddingValue" in dataset else None
+
+
+def _wrapped(value: Any, bits: int, signed: bool) -> int:
+    """A value as pixels of this width hold it, whichever of US and SS it was written in."""
+    number = int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if signed and number >> (bits - 1) else number
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword) or "").strip()
+
+
+def _integer(dataset: Dataset, keyword: str) -> int | None:
+    text = _text(dataset, keyword)
+    return int(text) if text.isdigit() else None
+
+
+def _plain(value: Any) -> str:
+    parts = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+    return "-".join(str(v) for v in parts)

@@ -1,0 +1,234 @@
+"""What is there: every volume in a file, folder or zip archive, and what cannot be used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medlib.io import nifti
+from medlib.io.dicom.headers import (
+    DamagedFileError,
+    Frame,
+    NotAnImage,
+    SegmentationHeader,
+    looks_like_dicom,
+    read_header,
+)
+from medlib.io.dicom.stacks import DicomStack, assemble
+from medlib.io.files import File, UnreadableError, safe_name, walk
+from medlib.io.stack import Refusal, Skipped, Stack
+from medlib.types import Volume
+
+_OTHER_IMAGES = (".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr", ".img", ".mnc")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What :func:`survey` found.
+
+    Args:
+        stacks: one for each volume.
+        segmentations: DICOM segmentation objects, for :func:`medlib.io.read_mask`.
+        refusals: images that cannot be used, with the reason.
+        ignored: files that are no images.
+    """
+
+    stacks: tuple[Stack, ...]
+    segmentations: tuple[SegmentationHeader, ...]
+    refusals: tuple[Refusal, ...]
+    ignored: tuple[Skipped, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; hold no patient data but what file names say."""
+        return {
+            "stacks": [stack.to_dict() for stack in self.stacks],
+            "segmentations": [str(found.file) for found in self.segmentations],
+            "refusals": [refusal.to_dict() for refusal in self.refusals],
+            "ignored": [skipped.to_dict() for skipped in self.ignored],
+        }
+
+
+def survey(path: str | Path) -> Survey:
+    """Say what images there are at ``path``, by their headers.
+
+    Args:
+        path: a file, a folder (with all below it), or a .zip archive, which is read in place.
+
+    Raises:
+        FileNotFoundError: when there is nothing there.
+        UnreadableError: when a zip archive is damaged or unsafe.
+    """
+    root = Path(path).resolve()
+    if root.name == "DICOMDIR":
+        root = root.parent
+    found = _Found()
+    for file in walk(root):
+        found.add(file, alone=root.is_file() and file.archive is None)
+    return found.survey(root)
+
+
+def read_volume(path: str | Path, kind: type[Volume] | None = None) -> Volume:
+    """The volume at a path that holds exactly one.
+
+    Args:
+        path: a file, a folder or a .zip archive.
+        kind: what it is, where the files do not say (NIfTI).
+
+    Raises:
+        UnreadableError: when there is none, or more than one; the message lists what there is.
+    """
+    found = survey(path)
+    if len(found.stacks) == 1:
+        return found.stacks[0].read(kind)
+    name = Path(path).name
+    if found.stacks:
+        names = ", ".join(stack.name for stack in found.stacks)
+        raise UnreadableError(
+            f"{name} holds {len(found.stacks)} volumes ({names}). "
+            "Use medlib.io.survey and read the one you want."
+        )
+    reasons = "; ".join(r.reason for r in found.refusals[:3]) or "no images were found"
+    raise UnreadableError(f"{name} holds no volume that can be used: {reasons}")
+
+
+class _Found:
+    """What has been met so far on a walk."""
+
+    def __init__(self) -> None:
+        self.frames: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
+        self.damaged: list[tuple[File, DamagedFileError]] = []
+        self.stacks: list[Stack] = []
+        self.segmentations: list[SegmentationHeader] = []
+        self.refusals: list[Refusal] = []
+        self.ignored: list[Skipped] = []
+
+    def add(self, file: File, *, alone: bool) -> None:
+        """Look at a file; ``alone`` if it is the very thing that was asked for."""
+        try:
+            if nifti.is_nifti(file.name):
+                self.stacks.append(nifti.read_stack(file))
+            elif looks_like_dicom(file.read(0, 132)):
+                self._add_dicom(file)
+            elif file.name.lower().endswith((".dcm", ".dicom", ".ima")) or not file.size():
+                raise DamagedFileError(f"{file.name} is no readable DICOM file")
+            elif file.name.lower().endswith(_OTHER_IMAGES):
+                raise UnreadableError(f"{file.name}: this format is not read; save it as NIfTI")
+            elif alone:
+                raise UnreadableError(f"{file.name} is neither DICOM nor NIfTI")
+            else:
+                self.ignored.append(Skipped(file, "not an image"))
+        except DamagedFileError as error:
+            self.damaged.append((file, error))
+            self.refusals.append(Refusal((file,), str(error), "Fetch the file again."))
+        except UnreadableError as error:
+            self.refusals.append(Refusal((file,), str(error)))
+        except OSError as error:
+            self.refusals.append(Refusal((file,), f"{file.name}: {error.strerror or 'unreadable'}"))
+
+    def _add_dicom(self, file: File) -> None:
+        match read_header(file):
+            case SegmentationHeader() as segmentation:
+                self.segmentations.append(segmentation)
+            case NotAnImage(modality=modality):
+                self.ignored.append(Skipped(file, f"DICOM without images ({modality})"))
+            case frames:
+                header = frames[0].header
+                series = header.series_uid or str(file.folder)
+                self.frames[header.study_uid, series].extend(frames)
+
+    def survey(self, root: Path) -> Survey:
+        """Everything together, named."""
+        for frames in self.frames.values():
+            if damage := self._damage_to(frames):
+                files = tuple(dict.fromkeys(f.file for f in frames))
+                self.refusals.append(
+                    Refusal(files, f"the series would lack a slice: {damage}", "Fetch it again.")
+                )
+                continue
+            stacks, refusals = assemble(frames)
+            self.stacks += stacks
+            self.refusals += refusals
+        stacks = _warned_of_mixed_patients(self.stacks)
+        return Survey(
+            stacks=tuple(_named(stacks, root)),
+            segmentations=tuple(self.segmentations),
+            refusals=tuple(self.refusals),
+            ignored=tuple(self.ignored),
+        )
+
+    def _damage_to(self, frames: Sequence[Frame]) -> str:
+        """Why a series is incomplete: a damaged file that is, or may well be, one of its slices."""
+        series = frames[0].header.series_uid
+        folders = {frame.file.folder for frame in frames}
+        for file, error in self.damaged:
+            mine = error.series_uid and error.series_uid == series
+            beside = not error.series_uid and file.folder in folders
+            alone = len([s for s in self.frames.values() if s[0].file.folder == file.folder]) == 1
+            if mine or (beside and alone):
+                return str(error)
+        return ""
+
+
+def _warned_of_mixed_patients(stacks: Sequence[Stack]) -> list[Stack]:
+    """Warn of stacks whose patients share an ID and yet differ in name, birth date or sex."""
+    firsts = [s.frames[0] if isinstance(s, DicomStack) else None for s in stacks]
+    warned = []
+    for stack, mine in zip(stacks, firsts, strict=True):
+        others = [
+            other.file.folder.name
+            for other in firsts
+            if mine and other and mine.header.identity.contradicts(other.header.identity)
+        ]
+        if others:
+            text = (
+                "two patients with one ID: the same PatientID, but another name, birth date or "
+                f"sex, is in {', '.join(sorted(set(others)))}"
+            )
+            stack = dataclasses.replace(stack, warnings=(*stack.warnings, text))  # noqa: PLW2901
+        warned.append(stack)
+    return warned
+
+
+def _named(stacks: Sequence[Stack], root: Path) -> list[Stack]:
+    """Stacks with safe names, each unique whatever the case of its letters."""
+    names = [_short_name(stack, stacks) for stack in stacks]
+    for depth in range(1, 4):
+        count = Counter(name.casefold() for name in names)
+        if max(count.values(), default=1) == 1:
+            break
+        for i, stack in enumerate(stacks):
+            if count[names[i].casefold()] > 1:
+                names[i] = _with_parent(names[i], stack, depth, root)
+    seen: Counter[str] = Counter()
+    named = []
+    for stack, name in zip(stacks, names, strict=True):
+        seen[name.casefold()] += 1
+        again = seen[name.casefold()]
+        unique = safe_name(name if again == 1 else f"{name}-{again}")
+        named.append(dataclasses.replace(stack, name=unique))
+    return named
+
+
+def _short_name(stack: Stack, stacks: Sequence[Stack]) -> str:
+    """The folder's or file's name, with the series number and part where a folder has several."""
+    if not isinstance(stack, DicomStack):
+        return safe_name(stack.name)
+    folder = stack.files[0].folder
+    beside = [s for s in stacks if isinstance(s, DicomStack) and s.files[0].folder == folder]
+    several = len({s.series_uid for s in beside}) > 1
+    number = stack.frames[0].header.series_number
+    series = f"_series-{number}" if several and number else ""
+    return safe_name(f"{folder.name}{series}{stack.part}")
+
+
+def _with_parent(name: str, stack: Stack, depth: int, root: Path) -> str:
+    folder = stack.files[0].folder
+    up = folder if not isinstance(stack, DicomStack) and depth == 1 else None
+    parents = [folder, *folder.parents]
+    place = parents[depth - (0 if isinstance(stack, DicomStack) else 1)] if up is None else up
+    inside = place == root or root in place.parents
+    return safe_name(f"{place.name}_{name}") if inside else name
