@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ class Grid:
 
     Raises:
         ValueError: for an empty shape, or an affine that is not finite, not (4, 4), or singular.
+        TypeError: for sizes that are not integers.
 
     Example:
         >>> grid = Grid.from_axes((40, 64, 64), spacing=(3.0, 0.8, 0.8))
@@ -40,7 +42,7 @@ class Grid:
     affine: FloatArray
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
+        shape = tuple(operator.index(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(
                 f"a grid needs three sizes of at least one voxel (slice, row, column), got {shape}"
@@ -56,6 +58,9 @@ class Grid:
         affine.setflags(write=False)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", affine)
+
+    def __reduce__(self) -> tuple[type[Grid], tuple[Any, ...]]:
+        return Grid, (self.shape, self.affine)  # or a pickled grid's affine would be writeable
 
     # --- making one -----------------------------------------------------------------------
 

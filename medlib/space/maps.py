@@ -44,6 +44,9 @@ class Affine:
         matrix.setflags(write=False)
         object.__setattr__(self, "matrix", matrix)
 
+    def __reduce__(self) -> tuple[type[Affine], tuple[FloatArray]]:
+        return Affine, (self.matrix,)  # or a pickled map's matrix would be writeable
+
     @classmethod
     def identity(cls) -> Affine:
         """The map that leaves everything where it is."""

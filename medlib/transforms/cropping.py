@@ -15,6 +15,8 @@ from medlib.types import Mask
 
 Shape = tuple[int, int, int]
 
+_TRIES = 256  # voxels of a label that are tried before it counts as cut away
+
 
 @dataclass(frozen=True)
 class CropOrPad(Transform):
@@ -111,14 +113,19 @@ class RandomPatch(Transform):
         return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))
 
     def _label_voxel(self, scene: Scene, rng: np.random.Generator) -> FloatArray | None:
-        """Index on the scene's grid of a voxel of some label, or None without labels."""
+        """Index on the scene's grid of a voxel of some label; None where no label is to be seen.
+
+        Labels, and then voxels, are tried in random order, since moves may have taken them away.
+        """
         mask = next((v for v in scene.unmoved if isinstance(v, Mask)), None)
         if mask is None:
             return None
-        present = mask.present_ids()
-        if not present:
-            return None
-        where = (mask.data == present[int(rng.integers(len(present)))]).any(0).flatten()
-        found = torch.nonzero(where).flatten()
-        index = np.unravel_index(int(found[int(rng.integers(len(found)))]), mask.grid.shape)
-        return scene.grid.to_index(scene.moved(mask.grid.to_patient(np.array(index))))
+        for label in rng.permutation(mask.present_ids()).tolist():
+            found = torch.nonzero((mask.data == label).any(0).flatten()).flatten()
+            tried = found[torch.from_numpy(rng.integers(len(found), size=_TRIES))].cpu().numpy()
+            index = np.stack(np.unravel_index(tried, mask.grid.shape), axis=-1)
+            moved = scene.grid.to_index(scene.moved(mask.grid.to_patient(index)))
+            inside = ((moved >= -0.5) & (moved <= np.array(scene.grid.shape) - 0.5)).all(-1)
+            if inside.any():
+                return moved[np.argmax(inside)]  # type: ignore[no-any-return]
+        return None

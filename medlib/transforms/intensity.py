@@ -26,7 +26,8 @@ class Normalise(Transform):
         high: values above are clipped to it first.
 
     Raises:
-        ValueError: for a mean without a deviation, or a deviation that is not positive.
+        ValueError: for a mean without a deviation, a deviation that is not positive, or a
+            ``low`` that is not below ``high``.
     """
 
     mean: float | None = None
@@ -39,6 +40,8 @@ class Normalise(Transform):
             raise ValueError("Normalise takes a mean and a deviation, or neither")
         if self.deviation is not None and self.deviation <= 0:
             raise ValueError(f"a deviation must be positive, not {self.deviation:g}")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
         """The rescaling for this scan."""
@@ -60,10 +63,17 @@ class Window(Transform):
     Args:
         level: middle of the window, in the volume's units (HU for CT).
         width: of the window.
+
+    Raises:
+        ValueError: for a width that is not positive.
     """
 
     level: float
     width: float
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise ValueError(f"a window's width must be positive, not {self.width:g}")
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
         """The rescaling, the same for every scan."""
@@ -98,11 +108,18 @@ class Brightness(Transform):
         contrast: the factor is drawn from ``1 - contrast`` to ``1 + contrast``.
         shift: added, from ``-shift`` to ``shift``, in the volume's units.
         probability: that an item is changed.
+
+    Raises:
+        ValueError: for a contrast of 1 or more, which could turn the scan into its negative.
     """
 
     contrast: float = 0.2
     shift: float = 0.1
     probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.contrast < 1:
+            raise ValueError(f"contrast must be at least 0 and below 1, not {self.contrast:g}")
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale | None:
         """A factor and a shift, or nothing."""

@@ -7,6 +7,7 @@ numbers. Two in a row are one: their maps compose, and voxels are interpolated o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from medlib.space import Affine, Grid
 from medlib.space.grid import FloatArray
 from medlib.transforms.sampling import Interpolation, contained, outside, sample
 from medlib.transforms.steps import Step, apply, undo
+from medlib.transforms.voting import strongest
 from medlib.types import Category, Kind, Mask, Points, Probabilities, Volume, verb
 
 
@@ -32,6 +34,9 @@ class Move(Step):
         windows: fields of view passed on the way, when moves were fused: outside any of them
             there is nothing. Each is a map from its own frame to the last one, and a grid.
 
+    Raises:
+        ValueError: for another word for ``labels``.
+
     Example:
         >>> grid = Grid.from_axes((4, 4, 4))
         >>> there = Move(grid, grid.window((1, 1, 1), (2, 2, 2)))
@@ -44,6 +49,12 @@ class Move(Step):
     map: Affine = Affine(np.eye(4))  # noqa: RUF009 (frozen)
     labels: Interpolation = "nearest"
     windows: tuple[tuple[Affine, Grid], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels not in get_args(Interpolation):
+            raise ValueError(
+                f"labels are read {' or '.join(get_args(Interpolation))}, not {self.labels!r}"
+            )
 
     @property
     def inverse(self) -> Move:
@@ -75,7 +86,7 @@ class Move(Step):
             map=following.map @ self.map,
             labels="linear" if "linear" in (self.labels, following.labels) else "nearest",
         )
-        hiding = tuple((m, g) for m, g in seen if not fused._within(m, g))
+        hiding = tuple((m, g) for m, g in seen if not fused._within(m, g, rim=0.5))
         return replace(fused, windows=hiding)
 
     def index_map(self, to_last: Affine, grid: Grid) -> FloatArray:
@@ -85,8 +96,8 @@ class Move(Step):
         )
         return index_map
 
-    def _within(self, to_last: Affine, grid: Grid) -> bool:
-        return contained(self.index_map(to_last, grid), self.landing.shape, grid.shape)
+    def _within(self, to_last: Affine, grid: Grid, *, rim: float = 0.0) -> bool:
+        return contained(self.index_map(to_last, grid), self.landing.shape, grid.shape, rim=rim)
 
     def sampled(self, data: Tensor, how: Interpolation) -> Tensor:
         """``data`` on the source grid, read on the landing grid, edges carried on outwards."""
@@ -182,18 +193,9 @@ def _filled(data: Tensor, unseen: Tensor | None, fill: float) -> Tensor:
 
 
 def _label_by_label(layer: Tensor, move: Move) -> Tensor:
-    """One layer, (1, …): each label interpolated by itself; the strongest wins, ties go down."""
-    best: Tensor | None = None
-    winner: Tensor | None = None
-    for label in torch.unique(layer).tolist():
-        strength = move.sampled((layer == label).float(), "linear")[0]
-        if best is None or winner is None:
-            best = strength
-            winner = torch.full(best.shape, label, dtype=layer.dtype, device=layer.device)
-            continue
-        stronger = strength > best
-        best = torch.where(stronger, strength, best)
-        winner = winner.masked_fill_(stronger, label)
-    if winner is None:
-        raise ValueError("an empty layer cannot be resampled")
-    return winner
+    """One layer, (1, …): each label interpolated by itself; the strongest wins."""
+    present = torch.unique(layer).tolist()
+    return strongest(
+        ((label, move.sampled((layer == label).float(), "linear")[0]) for label in present),
+        layer.dtype,
+    )

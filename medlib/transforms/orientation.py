@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,10 +12,10 @@ import numpy as np
 from medlib.space import Affine
 from medlib.transforms.move import Move
 from medlib.transforms.pipeline import Scene, Transform
-from medlib.types import Labels, Mask
+from medlib.types import Category, Kind, Mask, Points, Probabilities
 
 Direction = Literal["left-right", "anterior-posterior", "superior-inferior"]
-_SIDED = {"left", "right", "l", "r", "lt", "rt", "sinister", "dexter"}
+_SIDED = {"left", "right", "l", "r", "lt", "rt", "sin", "dex", "sinister", "dexter"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Flip(Transform):
         probability: that an item is mirrored.
 
     Raises:
-        ValueError: for another direction; and when drawn left to right while the mask has
-            labels of one side, since a left kidney would then lie on the right.
+        ValueError: for another direction; and when drawn left to right while a label, a point or
+            a category names a side, since a left kidney would then lie on the right.
     """
 
     direction: Direction
@@ -64,10 +66,10 @@ class Flip(Transform):
         """The mirroring, or nothing."""
         if self.direction == "left-right":
             for value in scene.unmoved:
-                if isinstance(value, Mask) and sided(value.labels):
+                if names := sided(_names(value)):
                     raise ValueError(
-                        f"a flip from left to right would turn {', '.join(sided(value.labels))} "
-                        "into the wrong side; leave it out, or label both sides alike"
+                        f"a flip from left to right would turn {', '.join(names)} into the wrong "
+                        "side; leave it out, or name both sides alike"
                     )
         if rng.random() >= self.probability:
             return None
@@ -81,15 +83,29 @@ class Flip(Transform):
         return Move(grid, grid, Affine(matrix))
 
 
-def sided(labels: Labels) -> list[str]:
-    """Names in the table that say left or right.
+def _names(value: Kind) -> tuple[str, ...]:
+    """What a value calls its parts, or could have been called itself."""
+    match value:
+        case Mask() | Probabilities():
+            return value.labels.names
+        case Points():
+            return value.names
+        case Category():
+            return value.vocabulary
+    return ()
+
+
+def sided(names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that say left or right.
 
     Example:
-        >>> sided(Labels.of(["liver", "kidney_left", "Right kidney"]))
-        ['kidney_left', 'Right kidney']
+        >>> sided(["liver", "kidney_left", "RightKidney", "femur-L", "vertebra L1"])
+        ['kidney_left', 'RightKidney', 'femur-L']
     """
-    return [
-        name
-        for name in labels.names
-        if _SIDED & set("".join(c if c.isalpha() else " " for c in name.lower()).split())
-    ]
+    return [name for name in names if _SIDED & set(_words(name))]
+
+
+def _words(name: str) -> list[str]:
+    """Words in lower case; one begins at a capital after a small letter, too."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return re.findall(r"[^\W\d_]{3,}|[^\W_]+", apart.lower())  # left2 is left; L1 is no side

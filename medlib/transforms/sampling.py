@@ -8,6 +8,7 @@ the source, both (slice, row, column).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ Interpolation = Literal["nearest", "linear"]
 Shape = tuple[int, int, int]
 
 _EXACT = 1e-4  # voxels: closer than this to old voxels is on them
-_SLAB = 1 << 23  # voxels sampled at once in the general case, to bound its memory
+_SLAB = 1 << 22  # voxels whose places are held at once, to bound memory
 
 
 def sample(data: Tensor, index_map: FloatArray, shape: Shape, how: Interpolation) -> Tensor:
@@ -31,26 +32,40 @@ def sample(data: Tensor, index_map: FloatArray, shape: Shape, how: Interpolation
         data: (channel, slice, row, column).
         index_map: (4, 4), index in the result to index in ``data``.
         shape: of the result.
-        how: ``"nearest"`` keeps the dtype; ``"linear"`` gives floating point.
+        how: ``"nearest"`` takes the voxel nearest by; ``"linear"`` interpolates, in float32 or
+            better.
 
     Returns:
-        (channel, slice, row, column). Where the voxels coincide, a copy of theirs, bit for bit; where
-        nothing changes at all, ``data`` itself.
+        (channel, slice, row, column). Where the voxels coincide, theirs, bit for bit (a view of
+        ``data`` if one will do). The dtype is kept, but for integers interpolated, which become
+        float32.
     """
     exact = as_permutation(index_map, shape)
     if exact is not None:
         return _copied(data, exact, shape)
-    if how == "linear" and not data.is_floating_point():
-        data = data.float()
-    order = _parallel_axes(index_map)
+    order = _parallel_axes(index_map, shape)
+    if how == "nearest":
+        if order is not None:
+            return _axis_by_axis(data, index_map, shape, order, how)
+        return _general_nearest(data, index_map, shape)
+    kept = data.dtype if data.is_floating_point() else torch.float32
+    data = data if data.dtype == torch.float64 else data.float()
     if order is not None:
-        return _axis_by_axis(data, index_map, shape, order, how)
-    return _general(data, index_map, shape, how)
+        return _axis_by_axis(data, index_map, shape, order, how).to(kept)
+    return _general_linear(data, index_map, shape).to(kept)
 
 
-def contained(index_map: FloatArray, shape: Shape, source: Shape) -> bool:
-    """Whether every voxel of the result lies within the source's box (its corners tell)."""
-    corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(shape) - 1)
+def contained(index_map: FloatArray, shape: Shape, source: Shape, *, rim: float = 0.0) -> bool:
+    """Whether every voxel of the result lies within the source's box (its corners tell).
+
+    Args:
+        index_map: (4, 4), index in the result to index in the source.
+        shape: of the result.
+        source: its shape.
+        rim: how far around the voxels' centres must lie within too, in voxels of the result.
+    """
+    ends = np.stack([np.full(3, -rim), np.array(shape) - 1 + rim])
+    corners = ends[np.indices((2, 2, 2)).reshape(3, -1).T, np.arange(3)]
     reached = corners @ index_map[:3, :3].T + index_map[:3, 3]
     low, high = _box(source)
     return bool((reached >= low).all() and (reached <= high).all())
@@ -58,13 +73,15 @@ def contained(index_map: FloatArray, shape: Shape, source: Shape) -> bool:
 
 def outside(index_map: FloatArray, shape: Shape, source: Shape) -> Tensor:
     """Which voxels of the result lie outside the source's box: (slice, row, column), bool."""
-    axes = [torch.arange(n, dtype=torch.float64) for n in shape]
-    within = torch.ones(shape, dtype=torch.bool)
-    for row, low, high in zip(index_map[:3], *_box(source), strict=True):
-        along = [float(row[k]) * axes[k] for k in range(3)]
-        place = along[0].view(-1, 1, 1) + along[1].view(-1, 1) + (along[2] + float(row[3]))
-        within &= (place >= float(low)) & (place <= float(high))
-    return ~within
+    hidden = torch.empty(shape, dtype=torch.bool)
+    low, high = _box(source)
+    for slices, part_map, part in _slabs(index_map, shape):
+        within = torch.ones(1, 1, 1, dtype=torch.bool)
+        for axis in range(3):
+            place = _places(part_map[axis], part)
+            within = within & (place >= float(low[axis])) & (place <= float(high[axis]))
+        hidden[slices] = ~within
+    return hidden
 
 
 def _box(source: Shape) -> tuple[FloatArray, FloatArray]:
@@ -82,13 +99,12 @@ def as_permutation(index_map: FloatArray, shape: Shape) -> FloatArray | None:
     return rounded if reach.max() < _EXACT else None
 
 
-def _parallel_axes(index_map: FloatArray) -> list[int] | None:
+def _parallel_axes(index_map: FloatArray, shape: Shape) -> list[int] | None:
     """For each source axis the result's axis along it, if every axis has just one; else None."""
-    weights = np.abs(index_map[:3, :3])
-    order = [int(k) for k in weights.argmax(1)]
-    off = weights.copy()
-    off[range(3), order] = 0.0
-    return order if sorted(order) == [0, 1, 2] and off.max() < 1e-9 else None
+    reach = np.abs(index_map[:3, :3]) * np.array(shape)
+    order = [int(k) for k in np.abs(index_map[:3, :3]).argmax(1)]
+    reach[range(3), order] = 0.0
+    return order if sorted(order) == [0, 1, 2] and reach.sum(1).max() < _EXACT else None
 
 
 def _copied(data: Tensor, index_map: FloatArray, shape: Shape) -> Tensor:
@@ -119,7 +135,7 @@ def _axis_by_axis(
         place = torch.arange(shape[k], dtype=torch.float64) * float(index_map[source, k])
         place = (place + float(index_map[source, 3])).clamp(0, n - 1)
         if how == "nearest":
-            data = data.index_select(1 + k, _nearest(place).to(data.device))
+            data = data.index_select(1 + k, _nearest(place, n).to(data.device))
             continue
         below = place.floor().clamp(max=max(n - 2, 0)).long()
         weight = (place - below).to(data.dtype).to(data.device)
@@ -133,37 +149,67 @@ def _axis_by_axis(
     return data
 
 
-def _nearest(place: Tensor) -> Tensor:
+def _nearest(place: Tensor, n: int) -> Tensor:
     """Halfway goes down: the same rule everywhere, whatever the parity."""
-    return (place - 0.5 - 1e-9).ceil().long().clamp(min=0)
+    return (place - 0.5 - 1e-9).ceil_().clamp_(0, n - 1).long()
 
 
-def _general(data: Tensor, index_map: FloatArray, shape: Shape, how: Interpolation) -> Tensor:
-    slab = max(1, _SLAB // (shape[1] * shape[2]))
-    if slab < shape[0]:
-        pieces = []
-        for start in range(0, shape[0], slab):
-            moved = index_map.copy()
-            moved[:3, 3] += index_map[:3, 0] * start
-            part = (min(slab, shape[0] - start), shape[1], shape[2])
-            pieces.append(_general(data, moved, part, how))
-        return torch.cat(pieces, dim=1)
-    theta = _normalised(tuple(data.shape[1:])) @ index_map @ np.linalg.inv(_normalised(shape))
-    theta = theta[[2, 1, 0]][:, [2, 1, 0, 3]]  # grid_sample speaks (column, row, slice)
-    grid = F.affine_grid(
-        torch.as_tensor(theta, dtype=torch.float32, device=data.device)[None],
-        [1, 1, *shape],
-        align_corners=False,
-    )
-    mode = "bilinear" if how == "linear" else "nearest"
-    source = data if data.dtype == torch.float32 else data.float()
-    out = F.grid_sample(source[None], grid, mode=mode, padding_mode="border", align_corners=False)
-    return out[0] if how == "linear" else out[0].to(data.dtype)
+def _general_nearest(data: Tensor, index_map: FloatArray, shape: Shape) -> Tensor:
+    flat = data.flatten(1)
+    out = torch.empty((len(data), *shape), dtype=data.dtype, device=data.device)
+    for slices, part_map, part in _slabs(index_map, shape):
+        voxel = torch.zeros(1, 1, 1, dtype=torch.int64)
+        for row, n in zip(part_map[:3], data.shape[1:], strict=True):
+            voxel = voxel * n + _nearest(_places(row, part), n)
+        voxel = voxel.expand(part).to(data.device)
+        for channel, values in zip(out, flat, strict=True):
+            channel[slices] = values[voxel]
+    return out
 
 
-def _normalised(shape: tuple[int, ...]) -> FloatArray:
-    """(4, 4), index to the range -1…1 from outer edge to outer edge that grid_sample uses."""
-    sizes = np.array(shape, dtype=np.float64)
-    matrix = np.diag([*(2.0 / sizes), 1.0])
-    matrix[:3, 3] = 1.0 / sizes - 1.0
-    return matrix
+def _general_linear(data: Tensor, index_map: FloatArray, shape: Shape) -> Tensor:
+    # grid_sample speaks (column, row, slice), from -1 to 1 between the outer edges.
+    sizes = np.array(data.shape[1:], dtype=np.float64)
+    relative = index_map[:3] * (2.0 / sizes)[:, None]
+    relative[:, 3] += 1.0 / sizes - 1.0
+    out = torch.empty((len(data), *shape), dtype=data.dtype, device=data.device)
+    for slices, part_map, part in _slabs(relative, shape):
+        places = torch.empty((1, *part, 3), dtype=data.dtype)
+        for axis in range(3):
+            places[0, ..., 2 - axis] = _places(part_map[axis], part)
+        out[:, slices] = F.grid_sample(
+            data[None],
+            places.to(data.device),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        )[0]
+    return out
+
+
+def _slabs(index_map: FloatArray, shape: Shape) -> Iterator[tuple[slice, FloatArray, Shape]]:
+    """The result in slabs of bounded size: of each its slices, its index map and its shape."""
+    thickness = max(1, _SLAB // (shape[1] * shape[2]))
+    for start in range(0, shape[0], thickness):
+        stop = min(start + thickness, shape[0])
+        moved = index_map.copy()
+        moved[:3, 3] += index_map[:3, 0] * start
+        yield slice(start, stop), moved, (stop - start, shape[1], shape[2])
+
+
+def _places(row: FloatArray, shape: Shape) -> Tensor:
+    """Where along one source axis the voxels of the result fall, float64.
+
+    Args:
+        row: of the index map.
+        shape: of the result.
+
+    Returns:
+        A tensor that broadcasts to ``shape``: an axis along which nothing changes has size 1.
+    """
+    place = torch.full((1, 1, 1), float(row[3]), dtype=torch.float64)
+    for axis, weight in enumerate(row[:3]):
+        if weight != 0.0:
+            along = torch.arange(shape[axis], dtype=torch.float64) * float(weight)
+            place = place + along.view(-1, *(1,) * (2 - axis))
+    return place

@@ -7,7 +7,7 @@ be built, by name: nothing else in a file can be made to run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from medlib.space import Affine, Grid
@@ -32,7 +32,7 @@ def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
     """The object that :meth:`Spec.to_dict` wrote, if its class is one of ``classes``.
 
     Raises:
-        ValueError: for a type that is not among ``classes``, or fields that it does not have.
+        ValueError: for a type that is not among ``classes``, or other fields than it has.
     """
     known = {c.__name__: c for c in classes}
     name = values.get("type")
@@ -43,6 +43,9 @@ def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
     unknown = set(arguments) - {f.name for f in fields(cls)}
     if unknown:
         raise ValueError(f"{name} has no {', '.join(sorted(unknown))}")
+    needed = {f.name for f in fields(cls) if f.default is MISSING}
+    if missing := needed - set(arguments):
+        raise ValueError(f"{name} needs {', '.join(sorted(missing))}")
     return cls(**arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ class Rescale(Step):
         low: values below are set to it; None for no such bound.
         high: values above are set to it; None for no such bound.
         units: of the volume before; afterwards they are ``"1"``.
+
+    Raises:
+        ValueError: for a factor of 0, which could not be undone.
     """
 
     offset: float
@@ -30,6 +34,10 @@ class Rescale(Step):
     low: float | None = None
     high: float | None = None
     units: str = "arbitrary"
+
+    def __post_init__(self) -> None:
+        if self.factor == 0 or not isfinite(self.factor):
+            raise ValueError(f"intensities cannot be multiplied by {self.factor:g} and back")
 
     @property
     def lost(self) -> str:

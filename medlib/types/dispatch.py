@@ -42,7 +42,7 @@ class Verb:
         self.__module__ = declaration.__module__
         self.__doc__ = declaration.__doc__
         self._function = plum.Function(declaration, warn_redefinition=True)
-        self._resolved: set[tuple[type, ...]] = set()
+        self._chosen: dict[tuple[type, ...], Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
     def register(self, implementation: F) -> F:
@@ -50,12 +50,12 @@ class Verb:
 
         A union registers for each of its members.
         """
-        # plum converts every result to the annotated return type, at ten times the cost of the
-        # call: that annotation is for readers and type checkers, and not shown to plum.
+        # plum would look up the annotated return type and convert every result to it: that
+        # annotation is for readers and type checkers, and may name what only they import.
         implementation.__annotations__.pop("return", None)
         with self._lock:
             self._function.dispatch(implementation)
-            self._resolved.clear()
+            self._chosen.clear()
         return implementation
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -65,20 +65,19 @@ class Verb:
             TypeError: when none matches, or two match equally closely.
         """
         types = tuple(map(type, args))
-        if types not in self._resolved:
-            self._resolve(types, args)
-        return self._function(*args, **kwargs)
+        implementation = self._chosen.get(types) or self._choose(types, args)
+        return implementation(*args, **kwargs)
 
-    def _resolve(self, types: tuple[type, ...], args: tuple[Any, ...]) -> None:
-        """Choose the implementation for these types, or say why there is none.
+    def _choose(self, types: tuple[type, ...], args: tuple[Any, ...]) -> Callable[..., Any]:
+        """The implementation for these arguments, remembered by their types; or why there is none.
 
-        plum resolves pending registrations at the first call, and does not guard that against
-        a second thread; so the first call of each combination of types comes through here.
+        All that touches plum holds the lock: it takes pending registrations in at the first call,
+        and loses one that another thread makes meanwhile.
         """
         with self._lock:
             methods = self._function.methods
             try:
-                self._function.resolve_method(args)
+                implementation, _ = self._function.resolve_method(args)
             except plum.NotFoundLookupError:
                 known = ", ".join(_signatures(methods)) or "nothing yet"
                 raise TypeError(
@@ -92,7 +91,11 @@ class Verb:
                     f"{' and '.join(_signatures(fitting))}. "
                     "Register an implementation for exactly these types."
                 ) from None
-            self._resolved.add(types)
+            # An annotation like list[int] looks inside its argument: the type does not decide.
+            if all(m.signature.is_faithful for m in methods):
+                self._chosen[types] = implementation
+            chosen: Callable[..., Any] = implementation
+            return chosen
 
     def signatures(self) -> list[str]:
         """The types each implementation is registered for, for people to read."""

@@ -17,6 +17,8 @@ from torch import Tensor
 from medlib.space.grid import FloatArray, Grid
 from medlib.types.labels import Labels
 
+_HALF_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
+
 
 class Kind:
     """Anything the library moves, shows, measures or learns from."""
@@ -38,6 +40,11 @@ class Gridded(Kind):
         if self.data.ndim != 4:
             raise ValueError(
                 f"{name} needs a tensor (channel, slice, row, column), got {tuple(self.data.shape)}"
+            )
+        if self.data.dtype in _HALF_SUPPORTED:
+            raise TypeError(
+                f"{name}: torch cannot compare or fill {self.data.dtype}; convert to a signed type "
+                "that holds the values, such as torch.int32"
             )
         if tuple(self.data.shape[1:]) != self.grid.shape:
             raise ValueError(
@@ -129,8 +136,10 @@ class Mask(Gridded):
         """Ids, other than 0, that occur in the tensor."""
         if self.data.numel() == 0:
             return []
-        flat = self.data.reshape(-1).long()
-        if int(flat.min()) < 0:
+        flat = self.data.reshape(-1)
+        if flat.dtype == torch.bool:
+            return [1] if bool(flat.any()) else []
+        if int(flat.min()) < 0 or int(flat.max()) > 65535:
             return [int(i) for i in torch.unique(flat) if i != 0]
         return [int(i) for i in torch.bincount(flat).nonzero().flatten() if i != 0]
 
@@ -157,12 +166,17 @@ class Probabilities(Gridded):
             others the labels in the table's order.
         grid: where its voxels are.
         labels: the table.
+
+    Raises:
+        ValueError: when the tensor is not floating point, or has another number of channels.
     """
 
     labels: Labels = field(default_factory=lambda: Labels(()))
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.data.is_floating_point():
+            raise ValueError(f"probabilities are floating point, not {self.data.dtype}")
         if self.data.shape[0] != len(self.labels) + 1:
             raise ValueError(
                 f"probabilities of {len(self.labels)} labels need {len(self.labels) + 1} channels "
@@ -178,6 +192,9 @@ class Points(Kind):
         coordinates: (n, 3), LPS millimetres, float64.
         names: one for each, or none at all.
 
+    Raises:
+        ValueError: for another shape, coordinates that are not finite, or too few names.
+
     Example:
         >>> Points([[10, 0, 5]], names=("carina",)).coordinates.shape
         (1, 3)
@@ -187,7 +204,13 @@ class Points(Kind):
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        coordinates = np.array(self.coordinates, dtype=np.float64).reshape(-1, 3)
+        coordinates = np.array(self.coordinates, dtype=np.float64)
+        if coordinates.size == 0:
+            coordinates = coordinates.reshape(0, 3)
+        if coordinates.ndim != 2 or coordinates.shape[1] != 3:
+            raise ValueError(f"points need coordinates (n, 3), got {coordinates.shape}")
+        if not np.isfinite(coordinates).all():
+            raise ValueError("points need finite coordinates; leave out those that are not known")
         if self.names and len(self.names) != len(coordinates):
             raise ValueError(f"{len(coordinates)} points cannot have {len(self.names)} names")
         coordinates.setflags(write=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -51,6 +52,8 @@ class Label:
             )
         if not self.name.strip():
             raise ValueError(f"label {self.id} has no name")
+        if self.colour and not re.fullmatch("#[0-9A-Fa-f]{6}", self.colour):
+            raise ValueError(f"label {self.name!r} has colour {self.colour!r}, not #RRGGBB")
         if not self.colour:
             object.__setattr__(self, "colour", _PALETTE[(self.id - 1) % len(_PALETTE)])
 
@@ -83,7 +86,13 @@ class Labels:
 
     @classmethod
     def of(cls, names: Iterable[str] | Mapping[int, str]) -> Self:
-        """A table from names (ids 1, 2, …) or from a mapping of id to name."""
+        """A table from names (ids 1, 2, …) or from a mapping of id to name.
+
+        Raises:
+            TypeError: for a single string, which would be a label a letter.
+        """
+        if isinstance(names, str):
+            raise TypeError(f"a label table takes several names: [{names!r}], not {names!r}")
         pairs = names.items() if isinstance(names, Mapping) else enumerate(names, start=1)
         return cls(tuple(Label(int(i), name) for i, name in pairs))
 
