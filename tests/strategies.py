@@ -1,0 +1,57 @@
+"""What hypothesis draws from: grids and maps such as scanners, and people, make."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from medlib.space import Affine, Grid
+
+# Shared machines stall now and then: that is no failure.
+settings.register_profile("medlib", deadline=None, max_examples=50)
+settings.load_profile("medlib")
+
+angles = st.floats(-180, 180)
+millimetres = st.floats(-300, 300)
+
+
+@st.composite
+def rotations(draw: st.DrawFn, *, degrees: float = 180) -> Affine:
+    return Affine.rotation([draw(st.floats(-degrees, degrees)) for _ in range(3)])
+
+
+@st.composite
+def affines(draw: st.DrawFn, *, mirrored: bool = True) -> Affine:
+    """Turns, stretches, shears, shifts and (perhaps) mirrors, of sizes that patients survive."""
+    shear = np.eye(3)
+    shear[np.triu_indices(3, 1)] = [draw(st.floats(-0.3, 0.3)) for _ in range(3)]
+    stretch = np.diag([draw(st.floats(0.7, 1.4)) for _ in range(3)])
+    if mirrored and draw(st.booleans()):
+        stretch[0] *= -1
+    shift = Affine.translation([draw(st.floats(-30, 30)) for _ in range(3)])
+    return shift @ draw(rotations()) @ Affine.linear(stretch @ shear)
+
+
+@st.composite
+def grids(
+    draw: st.DrawFn,
+    *,
+    sides: tuple[int, int] = (1, 9),
+    degrees: float = 180,
+    sheared: bool = True,
+    spacing: tuple[float, float] = (0.3, 6.0),
+) -> Grid:
+    """Any order and sense of the axes, oblique, anisotropic, and with a tilted gantry if asked."""
+    order = draw(st.permutations(range(3)))
+    signs = [draw(st.sampled_from((-1.0, 1.0))) for _ in range(3)]
+    directions = draw(rotations(degrees=degrees)).matrix[:3, :3] @ (np.eye(3)[:, order] * signs)
+    if sheared and draw(st.booleans()):
+        tilt = np.radians(draw(st.floats(-25, 25)))
+        directions[:, 0] = np.cos(tilt) * directions[:, 0] + np.sin(tilt) * directions[:, 1]
+    return Grid.from_axes(
+        [draw(st.integers(*sides)) for _ in range(3)],
+        spacing=[draw(st.floats(*spacing)) for _ in range(3)],
+        directions=directions,
+        origin=[draw(millimetres) for _ in range(3)],
+    )
