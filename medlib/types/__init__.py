@@ -6,6 +6,7 @@ subclass: the tensor inside, ``value.data``, is plain PyTorch.
 
 from medlib.types.dispatch import Verb, verb
 from medlib.types.kinds import (
+    SCAN_KINDS,
     Category,
     CTVolume,
     Kind,
@@ -19,6 +20,7 @@ from medlib.types.kinds import (
 from medlib.types.labels import Code, Label, Labels
 
 __all__ = [
+    "SCAN_KINDS",
     "CTVolume",
     "Category",
     "Code",

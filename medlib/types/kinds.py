@@ -6,8 +6,10 @@ Tensors of images are (channel, slice, row, column); see :mod:`medlib.space` for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isnan, nan
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -237,3 +239,9 @@ class Category(Kind):
     def index(self) -> int:
         """Its place in the vocabulary."""
         return self.vocabulary.index(self.name)
+
+
+# What people type for a kind of scan, and what files call it.
+SCAN_KINDS: Mapping[str, type[Volume]] = MappingProxyType(
+    {"ct": CTVolume, "mr": MRVolume, "pet": PETVolume}
+)

@@ -1,0 +1,321 @@
+"""The command line. It owns no logic: every command calls the library.
+
+Exit codes: 0 all went well; 1 it could not be done; 2 the command was not understood; 3 it was
+done, but some of the input was refused (the report says what and why).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from medlib.data import Splitter
+    from medlib.train import Scores
+
+_STARTED = time.monotonic()
+_REFUSED = 3
+
+app = typer.Typer(
+    help="Learn to outline structures in CT, MR and PET scans, and outline them in new scans.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+datasets_app = typer.Typer(help="Data sets to learn and try with.", no_args_is_help=True)
+app.add_typer(datasets_app, name="datasets")
+
+
+class Kind(StrEnum):
+    """Kinds of scan, as typed."""
+
+    CT = "ct"
+    MR = "mr"
+    PET = "pet"
+
+
+class Format(StrEnum):
+    """What to write a prediction as, as typed."""
+
+    NIFTI = "nifti"
+    SEG = "seg"
+    BOTH = "both"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print a report for programs instead of text.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace files that are already there.")]
+
+
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="A folder, file or .zip of DICOM or NIfTI.")],
+    as_json: Json = False,
+) -> None:
+    """Say in plain words what is in FOLDER: patients, studies, series, and what is not usable."""
+    from medlib.io import describe, survey
+
+    with _said_plainly(as_json):
+        found = survey(folder)
+        _nothing_there(folder, found)
+        _print(found.to_dict() if as_json else describe(found))
+    if found.refusals:
+        raise typer.Exit(_REFUSED)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A folder, file or .zip of DICOM or NIfTI.")
+    ],
+    out_folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Write every scan found in INPUT as one .nii.gz, and say what was refused and why."""
+    from medlib.io import convert as convert_all
+
+    with _said_plainly(as_json):
+        report = convert_all(source, out_folder, overwrite=overwrite)
+        _print(report.to_dict() if as_json else str(report))
+    if report.refusals:
+        raise typer.Exit(_REFUSED)
+
+
+@app.command()
+def train(
+    scans: Annotated[Path, typer.Argument(help="A folder of scans, DICOM or NIfTI.")],
+    labels: Annotated[Path, typer.Option(help="A folder of label maps (NIfTI) or DICOM SEG.")],
+    kind: Annotated[Kind, typer.Option(help="What the scans are.")],
+    out: Annotated[Path, typer.Option(help="The model to write, for example liver.medlib.")],
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long it may take, everything included.")
+    ] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed learns the same.")] = 0,
+    validation: Annotated[
+        str,
+        typer.Option(
+            metavar="FRACTION|FILE",
+            help="The share of patients to keep back and measure on, or a file that lists "
+            "their scans, one a line.",
+        ),
+    ] = "0.2",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early."""
+    with _said_plainly(as_json):
+        _writable(out, overwrite=overwrite)
+        splitter = _splitter(validation, seed)
+        from medlib.segmentation import segmenter
+        from medlib.train import Progress
+
+        callbacks = [] if as_json else [Progress()]
+        learn = segmenter(
+            scans, labels, kind=kind.value, validation=splitter, seed=seed, callbacks=callbacks
+        )
+        data = learn.learner.data
+        if not as_json:
+            for name, reason in learn.pairing.set_aside:
+                _tell(f"set aside: {name}: {reason}")
+            _tell(f"{len(data.train)} scans to learn from, {len(data.valid)} kept back")
+            for reason in learn.plan.reasons:
+                _tell(f"  {reason}")
+        scores = learn.fine_tune(minutes=minutes, started=_STARTED)
+        learn.save(out)
+        report = {
+            "model": str(out),
+            "minutes": round((time.monotonic() - _STARTED) / 60, 2),
+            "steps": learn.learner.step,
+            "trained_on": [case.name for case in data.train.cases],
+            "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
+            "dice": scores.to_dict(),
+        }
+        _print(report if as_json else _scores_table(scores, out))
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.medlib", help="A trained model.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A folder, file or .zip of DICOM or NIfTI.")
+    ],
+    out: Annotated[Path, typer.Option(help="A folder for the results, named after their input.")],
+    output_format: Annotated[
+        Format, typer.Option("--format", help="NIfTI label maps, DICOM SEG, or both.")
+    ] = Format.NIFTI,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Outline the structures that MODEL knows in every scan found in INPUT."""
+    with _said_plainly(as_json):
+        from medlib.batch import predict_all
+        from medlib.segmentation import load
+
+        formats = ("nifti", "seg") if output_format is Format.BOTH else (output_format.value,)
+        report = predict_all(
+            load(model),
+            source,
+            out,
+            formats=formats,
+            overwrite=overwrite,
+            progress=None if as_json else _tell,
+        )
+        _print(report.to_dict() if as_json else str(report))
+    if report.refusals:
+        raise typer.Exit(_REFUSED)
+
+
+@datasets_app.command("list")
+def list_datasets(as_json: Json = False) -> None:
+    """Say which data sets there are."""
+    from medlib import datasets
+
+    with _said_plainly(as_json):
+        cards = datasets.available()
+        _print(
+            [card.model_dump(mode="json") for card in cards]
+            if as_json
+            else "\n".join(f"{card.name:16} {card.title} ({card.licence.spdx})" for card in cards)
+        )
+
+
+@datasets_app.command("get")
+def get_dataset(
+    name: Annotated[str, typer.Argument(help="A name from `medlib datasets list`.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A local copy, instead of a download.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Where to put it.")] = None,
+) -> None:
+    """Fetch a data set, check it, and lay it out as scans and labels."""
+    from medlib import datasets
+
+    with _said_plainly(as_json=False):
+        _print(str(datasets.get(name, to=to, source=source, progress=_tell)))
+
+
+@datasets_app.command("make")
+def make_dataset(
+    name: Annotated[str, typer.Argument(help="A data set with a recipe, such as ct_phantom.")],
+    to: Annotated[Path | None, typer.Option(help="Where to put it.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same.")] = 0,
+) -> None:
+    """Make a made-up data set from its recipe."""
+    from medlib import datasets
+
+    with _said_plainly(as_json=False):
+        _print(str(datasets.make(name, to=to, seed=seed, progress=_tell)))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to put everything.")] = Path("demo"),
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Of the made-up scans and of the training.")] = 0,
+) -> None:
+    """The whole way on made-up scans: make, train, predict, measure, look."""
+    from medlib.demo import run
+
+    with _said_plainly(as_json=False):
+        _print(str(run(out, minutes=minutes, seed=seed, say=_tell)))
+
+
+def main() -> NoReturn:
+    """The entry point of the ``medlib`` command."""
+    app()
+    raise SystemExit(0)
+
+
+# --- saying things ------------------------------------------------------------------------
+
+
+@contextmanager
+def _said_plainly(as_json: bool) -> Iterator[None]:
+    """Turn what a user can mend into a message and exit code 1; bugs keep their traceback."""
+    try:
+        yield
+    except (ValueError, OSError, FloatingPointError) as error:
+        message = str(error)
+        if as_json:
+            _print({"error": message})
+        typer.secho(f"medlib: {message}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.secho("medlib: stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def _tell(line: str) -> None:
+    """Something to know on the way: to the error stream, so that output stays clean."""
+    typer.echo(line, err=True)
+
+
+def _print(report: Any) -> None:
+    typer.echo(report if isinstance(report, str) else json.dumps(report, indent=1))
+
+
+def _nothing_there(folder: Path, found: Any) -> None:
+    if not (found.stacks or found.segmentations or found.refusals):
+        raise ValueError(f"there are no DICOM or NIfTI scans in {folder}")
+
+
+def _scores_table(scores: Scores, model: Path) -> str:
+    rows = [f"  {name:24} {value:.3f}" for name, value in scores.labels.items()]
+    return "\n".join(
+        [
+            f"Dice on {len(scores.cases)} scans that were kept back (1 is perfect):",
+            *rows,
+            f"  {'mean':24} {scores.mean:.3f}",
+            f"The model is in {model}. Use it with: medlib predict {model} INPUT --out FOLDER",
+        ]
+    )
+
+
+# --- reading arguments --------------------------------------------------------------------
+
+
+def _writable(path: Path, *, overwrite: bool) -> None:
+    """Find out now, not after the training, that the model cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file, such as {path / 'my.medlib'}")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is already there; give another name, or --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _splitter(text: str, seed: int) -> Splitter:
+    from medlib.data import by_patient, held_out
+
+    try:
+        return by_patient(float(text), seed=seed)
+    except ValueError:
+        if not Path(text).is_file():
+            raise ValueError(
+                f"--validation takes a number between 0 and 1, or a file that lists scans; "
+                f"{text!r} is neither"
+            ) from None
+    return held_out(_listed(Path(text)))
+
+
+def _listed(path: Path) -> list[str]:
+    """Names in a JSON list, or one a line."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix.lower() == ".json":
+        names = json.loads(content)
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError(f"{path} should hold a list of scan names")
+        return names
+    return [line.strip() for line in content.splitlines() if line.strip()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

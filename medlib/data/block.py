@@ -1,0 +1,99 @@
+"""The data block: what the data are, said once, in parts that can each be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from medlib.data.blocks import MaskBlock, VolumeBlock
+from medlib.data.cases import Case
+from medlib.data.dataset import Batch, Dataset, Rounds
+from medlib.data.splitters import Splitter, by_patient
+from medlib.transforms import Pipeline
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The cases that are trained on, and those kept back."""
+
+    train: Dataset
+    valid: Dataset
+
+    @property
+    def blocks(self) -> tuple[VolumeBlock, MaskBlock]:
+        """What a scan is read as, and what is to be learned."""
+        return self.train.blocks
+
+    def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Datasets:
+        """The same cases under other transforms: what a plan decides after a look at them."""
+        return Datasets(
+            self.train.transformed(preprocess, augment), self.valid.transformed(preprocess, augment)
+        )
+
+    def batches(
+        self, *, batch_size: int, seed: int = 0, start: int = 0, workers: int = 0
+    ) -> Iterator[Batch]:
+        """Training batches without end.
+
+        Args:
+            batch_size: items in each.
+            seed: of the order.
+            start: batches to leave out.
+            workers: processes that prepare batches; 0 prepares them here.
+        """
+        loader: DataLoader[Batch] = DataLoader(
+            self.train,
+            batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start),
+            collate_fn=self.train.collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+        return iter(loader)
+
+
+@dataclass(frozen=True)
+class DataBlock:
+    """How to get from a source to datasets.
+
+    Args:
+        blocks: of the scan and of what is to be learned.
+        get_items: from the source to cases; see :func:`medlib.data.pair`.
+        splitter: from cases to (train, valid).
+        preprocess: done once to every case, also to those predicted later.
+        augment: done anew each time to those trained on.
+
+    Example:
+        >>> from medlib.transforms import Normalise, RandomPatch
+        >>> from medlib.types import Labels, MRVolume
+        >>> block = DataBlock(
+        ...     blocks=(VolumeBlock(MRVolume), MaskBlock(Labels.of(["liver"]))),
+        ...     get_items=lambda folder: pair(folder / "images", folder / "labels").cases,
+        ...     splitter=by_patient(0.2),
+        ...     preprocess=Pipeline((Normalise(),)),
+        ...     augment=Pipeline((RandomPatch((32, 64, 64)),)),
+        ... )
+    """
+
+    blocks: tuple[VolumeBlock, MaskBlock]
+    get_items: Callable[[Any], Sequence[Case]]
+    splitter: Splitter = field(default_factory=by_patient)
+    preprocess: Pipeline = field(default_factory=Pipeline)
+    augment: Pipeline = field(default_factory=Pipeline)
+
+    def datasets(self, source: Any, *, seed: int = 0) -> Datasets:
+        """Find the cases of ``source`` and split them.
+
+        Raises:
+            ValueError: when there are none, or they cannot be split as asked.
+        """
+        train, valid = self.splitter(self.get_items(source))
+
+        def dataset(cases: Sequence[Case]) -> Dataset:
+            return Dataset(
+                cases, self.blocks, preprocess=self.preprocess, augment=self.augment, seed=seed
+            )
+
+        return Datasets(dataset(train), dataset(valid))

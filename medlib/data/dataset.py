@@ -1,0 +1,185 @@
+"""Datasets: cases read, preprocessed once, augmented anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from medlib.data.blocks import MaskBlock, VolumeBlock
+from medlib.data.cases import Case
+from medlib.transforms import Item, Pipeline, Trail
+from medlib.types import Mask
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Args:
+        x: (item, channel, slice, row, column), float32.
+        y: (item, 1, slice, row, column), int64.
+        names: one for each item.
+        trails: one for each item, so that each can be led back by itself.
+    """
+
+    x: Tensor
+    y: Tensor
+    names: tuple[str, ...] = ()
+    trails: tuple[Trail, ...] = ()
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The batch on another device."""
+        return replace(
+            self,
+            x=self.x.to(device, non_blocking=non_blocking),
+            y=self.y.to(device, non_blocking=non_blocking),
+        )
+
+
+class Dataset(torch.utils.data.Dataset[Item]):
+    """Cases as items, each (scan, mask).
+
+    What ``preprocess`` makes of a case is kept in memory up to ``keep_bytes``; beyond that it
+    is made anew. An index is ``(round, number)``: the same pair always gives the same item.
+
+    Args:
+        cases: with labels.
+        blocks: of scan and mask.
+        preprocess: the same for every round.
+        augment: drawn anew each round.
+        seed: of the augmentation.
+        keep_bytes: memory for preprocessed items.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        blocks: tuple[VolumeBlock, MaskBlock],
+        *,
+        preprocess: Pipeline,
+        augment: Pipeline,
+        seed: int = 0,
+        keep_bytes: int = 4 << 30,
+    ) -> None:
+        self.cases = tuple(cases)
+        self.blocks = blocks
+        self.preprocess = preprocess
+        self.augment = augment
+        self.seed = seed
+        self._room = keep_bytes
+        self._kept: dict[int, Item] = {}
+        self._truths: dict[int, Mask] = {}
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: tuple[int, int]) -> Item:
+        epoch, number = index
+        return self.augment(self.prepared(number), seed=self.seed, epoch=epoch)
+
+    def raw(self, number: int) -> Item:
+        """The case as it lies on disk: its scan and its mask, on the scan's own grid.
+
+        Raises:
+            ValueError: naming the case, when either cannot be read or they do not fit.
+        """
+        case = self.cases[number]
+        if case.label is None:
+            raise ValueError(f"{case.name} has no labels")
+        try:
+            scan = self.blocks[0].read(case.scan)
+            mask = self.blocks[1].read(case.label, on=scan.grid)
+        except ValueError as error:
+            raise ValueError(f"{case.name}: {error}") from error
+        return Item((scan, mask), name=case.name)
+
+    def prepared(self, number: int) -> Item:
+        """The case after ``preprocess``."""
+        if number in self._kept:
+            return self._kept[number]
+        item = self.preprocess(self.raw(number), seed=self.seed)
+        size = sum(v.data.nbytes for v in item.values if hasattr(v, "data"))
+        if size <= self._room:
+            self._room -= size
+            self._kept[number] = item
+        return item
+
+    def truth(self, number: int) -> Mask:
+        """The mask on the scan's own grid, as it was drawn."""
+        if number in self._truths:
+            return self._truths[number]
+        mask = self.raw(number).values[1]
+        assert isinstance(mask, Mask)
+        if mask.data.nbytes <= self._room:
+            self._room -= mask.data.nbytes
+            self._truths[number] = mask
+        return mask
+
+    def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Dataset:
+        """The same cases under other transforms."""
+        return Dataset(
+            self.cases, self.blocks, preprocess=preprocess, augment=augment, seed=self.seed
+        )
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Items of one shape as a batch."""
+        return collate(items, self.blocks)
+
+
+def collate(items: Sequence[Item], blocks: tuple[VolumeBlock, MaskBlock]) -> Batch:
+    """Items of one shape as a batch, each with its own trail.
+
+    Raises:
+        ValueError: when the items differ in shape, naming two.
+    """
+    first = items[0]
+    for other in items[1:]:
+        if other.grid.shape != first.grid.shape:
+            raise ValueError(
+                f"a batch needs items of one shape, but {first.name} is {first.grid.shape} and "
+                f"{other.name} is {other.grid.shape}; end the augmentation with RandomPatch or "
+                "CropOrPad"
+            )
+    tensors = [[b.tensor(v) for b, v in zip(blocks, i.values, strict=True)] for i in items]
+    return Batch(
+        x=torch.stack([x for x, _ in tensors]),
+        y=torch.stack([y for _, y in tensors]),
+        names=tuple(item.name for item in items),
+        trails=tuple(item.trail for item in items),
+    )
+
+
+class Rounds(Sampler[list[tuple[int, int]]]):
+    """Batches of (round, number), each round in an order of its own, without end.
+
+    A batch may span two rounds, so that every batch is full however few cases there are.
+
+    Args:
+        count: of cases.
+        batch_size: of each batch.
+        seed: of the order.
+        start: batches to leave out, so that a run can go on where it stopped.
+    """
+
+    def __init__(self, count: int, batch_size: int, *, seed: int = 0, start: int = 0) -> None:
+        self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        place = self.start * self.batch_size
+        order: list[int] = []
+        current = -1
+        while True:
+            batch = []
+            for _ in range(self.batch_size):
+                epoch, at = divmod(place, self.count)
+                if epoch != current:
+                    generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+                    order = torch.randperm(self.count, generator=generator).tolist()
+                    current = epoch
+                batch.append((epoch, order[at]))
+                place += 1
+            yield batch

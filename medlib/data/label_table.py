@@ -1,0 +1,58 @@
+"""Finding out what the numbers in label files are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from medlib import io
+from medlib.types import Label, Labels
+
+
+def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
+    """The label table of a folder of label files.
+
+    Looked for in this order: ``labels.json`` (names by id, or medlib's own list) and
+    ``dataset.json`` (Medical Segmentation Decathlon, nnU-Net), in the folder or the one above
+    it; then the tables inside the files themselves (DICOM SEG, medlib's NIfTI). A map without
+    any table gives ``label 1``, ``label 2``, … for the ids that occur.
+
+    Raises:
+        ValueError: when a table cannot be read, or two files call one number by two names.
+    """
+    root = folder if folder.is_dir() else folder.parent
+    for table in (root / "labels.json", root / "dataset.json",
+                  root.parent / "labels.json", root.parent / "dataset.json"):  # fmt: skip
+        if table.is_file():
+            return _from_json(table)
+    known: dict[int, Label] = {}
+    for path in files:
+        for label in io.read_mask(path).labels:
+            earlier = known.setdefault(label.id, label)
+            if earlier.name != label.name:
+                raise ValueError(
+                    f"{path} calls label {label.id} {label.name!r}, another file {earlier.name!r}; "
+                    "write a labels.json beside them that says what each number means"
+                )
+    return Labels(tuple(known[i] for i in sorted(known)))
+
+
+def _from_json(path: Path) -> Labels:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "dataset.json":
+            content = content["labels"]
+        if isinstance(content, list):
+            return Labels.from_list(content)
+        if all(key.isdigit() for key in content):  # {"1": "liver"}: by id
+            named = {int(key): str(name) for key, name in content.items()}
+        else:  # {"liver": 1}: by name, as nnU-Net writes it
+            named = {int(label_id): str(name) for name, label_id in content.items()}
+        return Labels.of({i: named[i] for i in sorted(named) if i > 0})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no label table: {error}. It should map ids to names, "
+            'like {"1": "liver", "2": "spleen"}.'
+        ) from error

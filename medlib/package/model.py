@@ -1,0 +1,199 @@
+"""Saving and loading a model package.
+
+A package is a zip archive, or the same files in a folder: ``manifest.json``,
+``weights.safetensors``, ``README.md`` (the model card). Nothing in it is ever run: the network
+and the recipes are looked up by name in the library's own tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from medlib import io
+from medlib._version import __version__
+from medlib.infer import Predictor
+from medlib.io.files import written_whole
+from medlib.models import Architecture
+from medlib.package.manifest import Manifest, Network, Weights
+from medlib.transforms import RECIPES, Pipeline
+from medlib.types import SCAN_KINDS, Labels, Mask, Volume
+
+_PARTS = ("manifest.json", "weights.safetensors")
+
+
+class ModelError(ValueError):
+    """A model package cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to predict.
+
+    Args:
+        predictor: network, preprocessing and labels.
+        manifest: what the package says of itself.
+    """
+
+    predictor: Predictor
+    manifest: Manifest
+
+    @property
+    def kind(self) -> type[Volume]:
+        """The kind of scan that it was trained on."""
+        return self.predictor.kind
+
+    @property
+    def labels(self) -> Labels:
+        """What it finds."""
+        return self.predictor.labels
+
+    @property
+    def digest(self) -> str:
+        """Names these weights: 12 hexadecimal digits."""
+        return self.manifest.weights.sha256[:12]
+
+    def predict(self, study: Volume | io.Stack | str | Path) -> Mask:
+        """The mask of a scan, on exactly its own grid.
+
+        Args:
+            study: a volume, a stack, or a path that holds exactly one.
+
+        Raises:
+            ValueError: when it cannot be read or is of another kind.
+        """
+        if isinstance(study, Volume):
+            return self.predictor.predict(study)
+        if isinstance(study, io.Stack):
+            return self.predictor.predict(study.read(self.kind))
+        return self.predictor.predict(io.read_volume(study, self.kind))
+
+    # --- files ----------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the package as one file; what was there before is replaced only once it is whole."""
+        from safetensors.torch import save
+
+        target = Path(path)
+        weights = save(_plain_weights(self.predictor.network))
+        with (
+            written_whole(target) as partial,
+            zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            archive.writestr("manifest.json", self.manifest.model_dump_json(indent=1))
+            archive.writestr("weights.safetensors", weights)
+            archive.writestr("README.md", self.manifest.card())
+        return target
+
+    @classmethod
+    def describe(
+        cls,
+        predictor: Predictor,
+        architecture: Architecture,
+        *,
+        training: dict[str, object],
+        metrics: dict[str, object],
+    ) -> Model:
+        """A model with a manifest made from its parts."""
+        from safetensors.torch import save
+
+        kind = next(name for name, kind in SCAN_KINDS.items() if kind is predictor.kind)
+        digest = hashlib.sha256(save(_plain_weights(predictor.network))).hexdigest()
+        manifest = Manifest(
+            medlib=__version__,
+            kind=kind,  # type: ignore[arg-type]
+            labels=predictor.labels.to_list(),
+            preprocess=predictor.preprocess.to_list(),
+            window=predictor.window,
+            overlap=predictor.overlap,
+            network=Network(
+                name=architecture.name,
+                arguments=dict(architecture.arguments),
+                in_channels=1,
+                out_channels=1 + len(predictor.labels),
+            ),
+            weights=Weights(sha256=digest),
+            training=training,
+            metrics=metrics,
+        )
+        return cls(predictor, manifest)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a package, checking every part of it.
+
+        Raises:
+            FileNotFoundError: when there is nothing at ``path``.
+            ModelError: when it is no package, was damaged, or asks for something unknown.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        source = Path(path)
+        manifest_bytes, weight_bytes = _parts(source)
+        try:
+            manifest = Manifest.model_validate_json(manifest_bytes)
+            labels = Labels.from_list(manifest.labels)
+            preprocess = Pipeline.from_list(manifest.preprocess, allowed=RECIPES)
+            architecture = Architecture(manifest.network.name, manifest.network.arguments)
+            if manifest.network.out_channels != 1 + len(labels):
+                raise ValueError("its network has another number of channels than its labels need")
+            network = architecture.build(
+                manifest.network.in_channels, manifest.network.out_channels
+            )
+        except (ValidationError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"{source.name}: the manifest cannot be used: {_first_line(error)}"
+            ) from error
+        if hashlib.sha256(weight_bytes).hexdigest() != manifest.weights.sha256:
+            raise ModelError(f"{source.name}: the weights are not those of the manifest: damaged?")
+        try:
+            network.load_state_dict({k: v.float() for k, v in load(weight_bytes).items()})
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelError(
+                f"{source.name}: the weights do not fit the network: {_first_line(error)}"
+            ) from error
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        predictor = Predictor(
+            network=network.to(device).eval(),
+            preprocess=preprocess,
+            kind=SCAN_KINDS[manifest.kind],
+            labels=labels,
+            window=manifest.window,
+            overlap=manifest.overlap,
+        )
+        return cls(predictor, manifest)
+
+
+def _plain_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+
+
+def _parts(source: Path) -> tuple[bytes, bytes]:
+    """The manifest and the weights, from a zip archive or a folder."""
+    if not source.exists():
+        raise FileNotFoundError(f"there is no model at {source}")
+    try:
+        if source.is_dir():
+            first, second = ((source / name).read_bytes() for name in _PARTS)
+        else:
+            with zipfile.ZipFile(source) as archive:
+                first, second = (archive.read(name) for name in _PARTS)
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise ModelError(
+            f"{source.name} is no medlib model package (a zip archive or folder with "
+            f"{' and '.join(_PARTS)})"
+        ) from error
+    return first, second
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_input=False)[0]
+        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    return str(error).strip().splitlines()[0]

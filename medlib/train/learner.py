@@ -1,0 +1,246 @@
+"""The learner: one loop, open at every step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medlib.data import Batch, Datasets
+from medlib.infer import Predictor
+from medlib.train.budget import Budget
+from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
+from medlib.train.scores import Scores, dice
+from medlib.transforms import Item
+
+
+@dataclass(frozen=True)
+class Point:
+    """One line of the training record."""
+
+    step: int
+    seconds: float
+    loss: float
+    scores: Scores | None = None
+
+
+class Learner:
+    """Trains a network on datasets.
+
+    Args:
+        network: takes (batch, channel, slice, row, column), gives logits (batch, classes, …).
+        data: what is trained and validated on.
+        window: size of patches, and of windows in validation.
+        loss: from (logits, (batch, 1, …) class numbers) to a scalar; left out, Dice and
+            cross-entropy in equal parts (MONAI's ``DiceCELoss``).
+        batch_size: patches a step.
+        rate: peak learning rate, of AdamW.
+        decay: weight decay.
+        clip: largest norm of the gradient.
+        precision: ``"bf16"``, ``"fp16"``, ``"fp32"``, or ``"auto"``: bf16 where the device is
+            quick at it.
+        validations: about how often to validate in a training.
+        callbacks: what else should happen.
+        seed: of the order of cases.
+        workers: processes that prepare batches.
+
+    Example: see ``docs/layers.md``, where every layer does the same task.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: Datasets,
+        *,
+        window: tuple[int, int, int],
+        loss: nn.Module | None = None,
+        batch_size: int = 2,
+        rate: float = 2e-3,
+        decay: float = 1e-2,
+        clip: float = 12.0,
+        precision: str = "auto",
+        validations: int = 6,
+        callbacks: Iterable[Callback] = (),
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        from accelerate import Accelerator
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.precision = _quick_precision(device) if precision == "auto" else precision
+        self.accelerator = Accelerator(
+            mixed_precision="no" if self.precision == "fp32" else self.precision
+        )
+        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+        self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
+        self.data = data
+        self.window = window
+        self.loss = loss if loss is not None else _dice_and_cross_entropy()
+        self.batch_size, self.rate, self.clip = batch_size, rate, clip
+        self.validations, self.seed, self.workers = validations, seed, workers
+        self.callbacks = [StopOnNaN(), BestWeights(), *callbacks]
+
+        self.step = 0
+        self.progress = 0.0
+        self.loss_value = self.smooth_loss = float("nan")
+        self.seconds_a_step = 0.0
+        self.scores = Scores()
+        self.record: list[Point] = []
+        self.budget = Budget(steps=1)
+        self.batch: Batch
+
+    # --- training -------------------------------------------------------------------------
+
+    def fit_one_cycle(
+        self,
+        *,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        started: float | None = None,
+        rate: float | None = None,
+    ) -> Scores:
+        """Train with the learning rate going up once and down once.
+
+        Args:
+            minutes: of wall-clock time, the last validation included; or
+            epochs: rounds through the training cases.
+            started: ``time.monotonic()`` at which the minutes began; left out, now.
+            rate: peak learning rate; left out, the learner's.
+
+        Returns:
+            The scores, on the validation cases, of the weights that are kept (the best).
+        """
+        steps = None if epochs is None else -(-epochs * len(self.data.train) // self.batch_size)
+        budget = Budget(minutes=minutes, steps=steps)
+        if started is not None:
+            budget.started = started
+        return self.fit(budget, callbacks=[OneCycle(rate or self.rate)])
+
+    def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
+        """Train until the budget is spent, validating now and then and at the end."""
+        active = [*self.callbacks, *callbacks]
+        self.budget, self.step = budget, 0
+        try:
+            self._tell(active, "before_fit")
+            with suppress(CancelFit):
+                self._steps(active)
+            if not (self.record and self.record[-1].step == self.step and self.record[-1].scores):
+                self._validate(active)
+        finally:
+            self._tell(active, "after_fit")
+        return self.scores
+
+    def _steps(self, active: list[Callback]) -> None:
+        for cases in (self.data.train, self.data.valid):  # what is wrong with them shows now
+            for number in range(len(cases)):
+                cases.prepared(number)
+        self.budget.begin()
+        origin, due = time.monotonic(), 1.0 / self.validations
+        batches = self.data.batches(
+            batch_size=self.batch_size, seed=self.seed, workers=self.workers
+        )
+        for batch in batches:
+            self.progress = self.budget.progress(self.step)
+            if self.progress >= 1.0:
+                return
+            self.batch = batch.to(self.accelerator.device)
+            self._tell(active, "before_step")
+            self._one_step(active)
+            self.seconds_a_step = (time.monotonic() - origin) / self.step
+            self._tell(active, "after_step")
+            if due <= self.progress < 1.0 - 0.5 / self.validations:
+                self._validate(active)
+                due += 1.0 / self.validations
+
+    def _one_step(self, active: list[Callback]) -> None:
+        self.model.train()
+        with self.accelerator.autocast():
+            logits = self.model(self.batch.x.to(memory_format=torch.channels_last_3d))
+        loss: Tensor = self.loss(logits.float(), self.batch.y)
+        self.loss_value = float(loss.detach())
+        last = self.smooth_loss if self.step else self.loss_value
+        self.smooth_loss = 0.98 * last + 0.02 * self.loss_value
+        self._tell(active, "after_loss")
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.step % 10 == 0:
+            self._note()
+
+    def _validate(self, active: list[Callback]) -> None:
+        begun = time.monotonic()
+        self.scores = self.validate()
+        self.budget.reserve(1.5 * (time.monotonic() - begun) + 1.0)
+        self._note(self.scores)
+        self._tell(active, "after_validation")
+
+    def _note(self, scores: Scores | None = None) -> None:
+        seconds = time.monotonic() - self.budget.started
+        self.record.append(Point(self.step, seconds, self.smooth_loss, scores))
+
+    def _tell(self, active: list[Callback], moment: str) -> None:
+        for callback in active:
+            getattr(callback, moment)(self)
+
+    # --- looking --------------------------------------------------------------------------
+
+    @property
+    def predictor(self) -> Predictor:
+        """The network as it is now, ready for whole scans."""
+        scan, mask = self.data.blocks
+        dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        return Predictor(
+            network=self.network,
+            preprocess=self.data.train.preprocess,
+            kind=scan.kind,
+            labels=mask.labels,
+            window=self.window,
+            autocast=dtypes.get(self.precision),
+        )
+
+    def validate(self) -> Scores:
+        """Dice of every validation case, predicted whole, on the scan's own grid."""
+        predictor, cases = self.predictor, {}
+        for number, case in enumerate(self.data.valid.cases):
+            item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
+            scan_only = Item(item.values[:1], item.trail, item.name)
+            cases[case.name] = dice(predictor.decode(scan_only, truth.grid), truth)
+        return Scores(cases)
+
+    def summary(self) -> dict[str, Any]:
+        """The training record, as plain JSON values."""
+        return {
+            "steps": self.step,
+            "seconds": round(self.record[-1].seconds, 1) if self.record else 0.0,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "rate": self.rate,
+            "seed": self.seed,
+            "curve": [
+                {"step": p.step, "seconds": round(p.seconds, 1), "loss": round(p.loss, 4)}
+                | ({"dice": p.scores.to_dict()["mean"]} if p.scores else {})
+                for p in self.record
+            ],
+        }
+
+
+def _dice_and_cross_entropy() -> nn.Module:
+    from monai.losses import DiceCELoss
+
+    loss: nn.Module = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+    return loss
+
+
+def _quick_precision(device: torch.device) -> str:
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Processors without bf16 arithmetic emulate it, several times slower than float32.
+    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "fp32"
