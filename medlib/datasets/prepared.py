@@ -116,7 +116,7 @@ def fresh_folder(to: Path) -> Iterator[Path]:
         yield partial
         if to.exists():
             to.rmdir()
-        os.replace(partial, to)
+        partial.replace(to)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from medlib.datasets.phantom.shapes import Solid, beyond, ellipsoid
+from medlib.datasets.phantom.shapes import Solid, ellipsoid
 
 INF = float("inf")
 
@@ -72,7 +72,7 @@ class Build:
         return ellipsoid(
             (0, 1, 0),
             (self.width - self.fat, self.depth - 0.75 * self.fat - 2, INF),
-            power=2.4,
+            power=2.5,
         )
 
     @property
@@ -82,7 +82,7 @@ class Build:
         return ellipsoid(
             (0, self.spine + 26 - half_depth, 0),
             (self.width - self.fat - 13, half_depth, INF),
-            power=2.3,
+            power=2.5,
         )
 
     @property
@@ -99,5 +99,4 @@ class Build:
         half_depth = (self.depth + self.spine) * 0.56
         y = self.spine - 0.62 * half_depth
         crown = ellipsoid((x, y, top - height), (half_width, half_depth, height))
-        trunk = ellipsoid((x, y, 0), (half_width, half_depth, INF))
-        return crown.join(trunk.cut(beyond((0, 0, 1), top - height)))
+        return crown.down_from(top - height)

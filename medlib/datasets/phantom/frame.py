@@ -31,7 +31,7 @@ def trunk(build: Build, heart_hu: float) -> tuple[Part, ...]:
     wall = build.under_fat.cut(linea_alba.cut(cavity.grown(3)), blend=4)
     back = [
         ellipsoid(
-            (side * 33, build.spine + 37, 0), (27, 18, INF), power=2.4, turn=(0, 0, -side * 8)
+            (side * 33, build.spine + 37, 0), (27, 18, INF), power=2.5, turn=(0, 0, -side * 8)
         ).meet(skin.grown(-4), blend=4)
         for side in (-1, 1)
     ]
@@ -124,7 +124,7 @@ def spine(build: Build, marrow_hu: float, label: int) -> tuple[Part, ...]:
     size = build.draw_size(23, 17, spread=0.05)
     phase = build.rng.uniform(-6, 6)
     slab = beyond((0, 0, 1), -half).meet(beyond((0, 0, -1), -half))
-    column = ellipsoid((0, y, 0), (*size, INF), power=2.4)
+    column = ellipsoid((0, y, 0), (*size, INF), power=2.5)
     canal = ellipsoid((0, y + size[1] + 9, 0), (11.5, 9, INF))
     body = column.meet(slab, blend=3).cut(canal)
     arch = (

@@ -59,7 +59,7 @@ def _liver(build: Build, room: Solid) -> Solid:
         build.draw_near(-0.56 * half, -6, 44),
         build.draw_size(0.53 * half, 78, 80),
         turn=build.draw_near(0, 8, 0, spread=4),
-        power=2.3,
+        power=2.5,
     )
     left = ellipsoid(
         build.draw_near(-4, -42, 68),
@@ -67,7 +67,7 @@ def _liver(build: Build, room: Solid) -> Solid:
         turn=build.draw_near(0, -12, 0, spread=5),
     )
     hollow = ellipsoid(
-        build.draw_near(4, 14, 0), build.draw_size(52, 46, 62), turn=(0, 0, 10), power=2.2
+        build.draw_near(4, 14, 0), build.draw_size(52, 46, 62), turn=(0, 0, 10), power=2.5
     )
     spine = ellipsoid((0, build.spine + 6, 0), (46, 36, INF))
     lobes = right.join(left, blend=22).cut(hollow, blend=20).cut(spine, blend=8)
@@ -88,7 +88,7 @@ def _kidney(build: Build, *, side: int) -> tuple[Solid, Solid]:
     z = -4.0 if side > 0 else -16.0
     x, y, z = build.draw_near(side * 64, build.spine - 6, z, spread=4)
     turn = build.draw_near(-10, -side * 14, side * 25, spread=4)
-    bean = ellipsoid((x, y, z), build.draw_size(27, 24, 53), turn=turn, power=2.2)
+    bean = ellipsoid((x, y, z), build.draw_size(27, 24, 53), turn=turn, power=2.5)
     sinus = ellipsoid((x - side * 23, y - 9, z), build.draw_size(19, 9, 19), turn=turn)
     return bean.cut(sinus, blend=7).bumpy(build.rng, height=0.8, wavelength=45), sinus
 
@@ -199,7 +199,7 @@ def solid_organs(organs: Organs, build: Build, hu: Tissues, ids: Mapping[str, in
             Part(kidney, hu["cortex"], ids[name]),
             Part(kidney.grown(-7).cut(sinus.grown(4)), hu["medulla"], ids[name]),
             Part(sinus, FAT),
-            Part(tube([hilum, hilum + (side * 9, 3, 0)], (3, 6)), hu["veins"]),
+            Part(tube([hilum, hilum + np.array([side * 9, 3, 0])], (3, 6)), hu["veins"]),
         ]
     return parts
 

@@ -12,7 +12,7 @@ from medlib.datasets.phantom.shapes import Field, Solid
 from medlib.space import Affine, Grid
 from medlib.space.grid import FloatArray
 
-_NODE_MM = 2.4  # fields are smooth: worked out this far apart in the plane, interpolated between
+_NODE_MM = 2.8  # fields are smooth: worked out this far apart in the plane, interpolated between
 _DEEP = 8.0  # voxels from a surface beyond which it does not matter how far
 
 
@@ -206,9 +206,9 @@ def _roughen(hu: Field, grid: Grid, acquisition: Acquisition, rng: np.random.Gen
     grain = acquisition.grain_mm / grid.spacing[1]
     kernel = np.exp(-0.5 * (np.arange(-2, 3) / max(grain, 1e-3)) ** 2).astype(np.float32)
     kernel *= (acquisition.noise_hu**0.5) / np.linalg.norm(kernel)
-    for image in hu:
-        noise = rng.standard_normal(image.shape, np.float32)
-        image += _blur(_blur(noise, kernel).T, kernel).T
+    for index in range(len(hu)):
+        noise = rng.standard_normal(hu.shape[1:], np.float32)
+        hu[index] += _blur(_blur(noise, kernel).T, kernel).T
 
 
 def _blur(image: Field, kernel: Field) -> Field:

@@ -65,6 +65,16 @@ class Solid:
         """What is inside this solid and outside the other."""
         return replace(self, field=lambda p: -_soft_minimum(-self.field(p), other.field(p), blend))
 
+    def down_from(self, z: float) -> Solid:
+        """The solid above ``z``, and below it its section there, without end."""
+
+        def field(p: Field) -> Field:
+            return self.field(np.stack([p[0], p[1], np.maximum(p[2], np.float32(z))]))
+
+        low = self.low.copy()
+        low[2] = -_EVERYWHERE
+        return replace(self, field=field, low=low)
+
     def repeated(self, *, period: float, phase: float, slope: float = 0.0) -> Solid:
         """The solid at every ``phase + n * period`` mm along z, sheared by ``slope`` mm per mm of y."""
 
@@ -103,7 +113,7 @@ def ellipsoid(
         centre: millimetres, (3,).
         radii: half-lengths along its own three axes; ``inf`` makes a cylinder along that axis.
         turn: degrees about x, y and z.
-        power: 2 is an ellipsoid; larger is squarer.
+        power: 2 is an ellipsoid; larger is squarer. A multiple of a half.
     """
     middle = np.asarray(centre, np.float64)
     rotation = _rotation(turn)
@@ -120,12 +130,13 @@ def ellipsoid(
             u = np.abs(
                 matrix[i, 0] * offset[0] + matrix[i, 1] * offset[1] + matrix[i, 2] * offset[2]
             )
-            raised = u ** np.float32(power - 1)
-            total += raised * u
+            raised = _raised(u, power - 1)
             slope += np.square(raised * inverse_radii[i])
+            raised *= u
+            total += raised
         # Distance to first order: (r - 1) / |grad r| with r the norm of u.
-        radius = total ** np.float32(1 / power)
-        return (radius - 1) * radius ** np.float32(power - 1) / np.sqrt(slope)
+        radius = np.sqrt(total) if power == 2 else total ** np.float32(1 / power)
+        return (radius - 1) * _raised(radius, power - 1) / np.sqrt(slope)
 
     reach = np.sqrt(((rotation * finite) ** 2).sum(axis=1)) * (1 if power <= 2 else 3**0.5)
     return Solid(field, middle - reach, middle + reach)
@@ -176,6 +187,16 @@ def beyond(normal: Vector, offset: float) -> Solid:
         -everywhere,
         everywhere,
     )
+
+
+def _raised(base: Field, exponent: float) -> Field:
+    """A power, from products and a root: several times faster than ``**`` of a fraction."""
+    result = base.copy() if exponent >= 1 else np.ones_like(base)
+    for _ in range(int(exponent) - 1):
+        result *= base
+    if exponent % 1:
+        result *= np.sqrt(base)
+    return result
 
 
 def _soft_minimum(a: Field, b: Field, blend: float) -> Field:
