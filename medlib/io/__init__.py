@@ -5,7 +5,9 @@ reads it. Geometry and units are never guessed: what cannot be read rightly is r
 reason.
 """
 
+from medlib.io.dicom.seg_write import write_seg
 from medlib.io.files import UnreadableError
+from medlib.io.masks import read_mask
 from medlib.io.nifti import write_nifti
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.io.survey import Survey, read_volume, survey
@@ -16,7 +18,9 @@ __all__ = [
     "Stack",
     "Survey",
     "UnreadableError",
+    "read_mask",
     "read_volume",
     "survey",
     "write_nifti",
+    "write_seg",
 ]

@@ -176,6 +176,8 @@ def _stored(value: Volume | Mask) -> np.ndarray[Any, Any]:
 
 def _header(file: File) -> Nifti1Header:
     import nibabel
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     try:
         with file.open() as raw:
@@ -185,7 +187,7 @@ def _header(file: File) -> Nifti1Header:
             kind = nibabel.Nifti2Header if 540 in sizes else nibabel.Nifti1Header
             stream.seek(0)
             header = kind.from_fileobj(stream)
-    except (*_DAMAGE, nibabel.spatialimages.HeaderDataError, nibabel.wrapstruct.WrapStructError):
+    except (*_DAMAGE, HeaderDataError, WrapStructError):
         raise UnreadableError(
             f"{file.name} is damaged or no NIfTI file. Fetch or export it again."
         ) from None

@@ -149,8 +149,8 @@ class _Found:
                     Refusal(files, f"the series would lack a slice: {damage}", "Fetch it again.")
                 )
                 continue
-            stacks, refusals = assemble(frames)
-            self.stacks += stacks
+            assembled, refusals = assemble(frames)
+            self.stacks += assembled
             self.refusals += refusals
         stacks = _warned_of_mixed_patients(self.stacks)
         return Survey(

@@ -96,20 +96,30 @@ def to_grid(frames: Sequence[Frame]) -> tuple[Grid, list[str]]:
         tilt = np.degrees(np.arccos(min(1.0, step @ normal(first) / np.linalg.norm(step))))
         if tilt > 0.1:
             warnings.append(f"tilted gantry: slices lean by {tilt:.1f}°; the grid is sheared")
-    rows = np.array(first.orientation, dtype=np.float64).reshape(2, 3)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    row_mm, column_mm = first.spacing or (1.0, 1.0)
+    shape = (len(frames), first.header.rows, first.header.columns)
+    return Grid(shape, plane_affine(first, step)), warnings
+
+
+def plane_affine(frame: Frame, step: FloatArray) -> FloatArray:
+    """(4, 4), from (slice, row, column) to LPS, of a frame and its neighbours ``step`` apart."""
+    cosines = np.array(frame.orientation, dtype=np.float64).reshape(2, 3)
+    along_row, down_column = cosines / np.linalg.norm(cosines, axis=1, keepdims=True)
+    row_mm, column_mm = frame.spacing or (1.0, 1.0)
     affine = np.eye(4)
     affine[:3, 0] = step
-    affine[:3, 1] = rows[1] * row_mm  # the row index grows down a column
-    affine[:3, 2] = rows[0] * column_mm  # the column index grows along a row
-    affine[:3, 3] = first.position
-    return Grid((len(frames), first.header.rows, first.header.columns), affine), warnings
+    affine[:3, 1] = down_column * row_mm  # the row index grows down a column
+    affine[:3, 2] = along_row * column_mm  # the column index grows along a row
+    affine[:3, 3] = frame.position
+    return affine
+
+
+def tolerance_mm(step: float) -> float:
+    """How far a slice may lie from its even place: rounded positions, not a missing slice."""
+    return min(max(0.05, 0.02 * step), 0.25 * step)
 
 
 def _check_even(frames: Sequence[Frame], positions: FloatArray, step: FloatArray) -> None:
-    size = float(np.linalg.norm(step))
-    tolerance = min(max(0.05, 0.02 * size), 0.25 * size)
+    tolerance = tolerance_mm(float(np.linalg.norm(step)))
     expected = positions[0] + np.arange(len(frames))[:, None] * step
     if np.linalg.norm(positions - expected, axis=1).max() <= tolerance:
         return

@@ -45,6 +45,7 @@ DISCRIMINATORS = (
 )
 
 _KEYWORDS = (
+    "ReferencedSeriesSequence",
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "PatientID"),
     *("PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "SeriesInstanceUID"),
     *("SeriesNumber", "FrameOfReferenceUID", "ImagesInAcquisition", "NumberOfFrames", "Rows"),
@@ -151,12 +152,13 @@ class NotAnImage:
 
 @dataclass(frozen=True, slots=True)
 class SegmentationHeader:
-    """A DICOM segmentation object, found and not yet read."""
+    """A DICOM segmentation object, found and not yet read; ``references`` are series outlined."""
 
     file: File
     identity: Identity
     study_uid: str
     series_uid: str
+    references: tuple[str, ...] = ()
 
 
 class DamagedFileError(UnreadableError):
@@ -190,7 +192,7 @@ def looks_like_dicom(start: bytes) -> bool:
 
 
 def read_dataset(stream: BinaryIO, **kwargs: Any) -> Dataset:
-    """pydicom's ``dcmread``, for files without preamble or File Meta Information too."""
+    """``pydicom.dcmread``, for files without preamble or File Meta Information too."""
     from pydicom import dcmread
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -209,6 +211,7 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
         DamagedFileError: when the file cannot be read, or ends before its pixels do.
         UnreadableError: when it holds an image that is not of one number a pixel.
     """
+    series_uid = ""
     try:
         with quiet(), file.open() as stream:
             dataset = read_dataset(
@@ -222,15 +225,22 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
                     _identity(dataset),
                     _text(dataset, "StudyInstanceUID"),
                     _text(dataset, "SeriesInstanceUID"),
+                    tuple(
+                        _text(series, "SeriesInstanceUID")
+                        for series in dataset.get("ReferencedSeriesSequence", ())
+                    ),
                 )
             if "Rows" not in dataset and not _promises_pixels(sop_class, modality):
                 return NotAnImage(file, modality or "no modality")
-            header = _header(file, dataset, stream)
+            series_uid = _text(dataset, "SeriesInstanceUID")
+            header = _header(file, dataset, _pixels(dataset, stream))
             return _frames(header, dataset)
     except UnreadableError:
         raise
     except READ_ERRORS as error:
-        raise DamagedFileError(f"{file.name} cannot be read as DICOM") from error
+        raise DamagedFileError(
+            f"{file.name} is cut short or damaged: {_reason(error)}", series_uid=series_uid
+        ) from error
 
 
 def _promises_pixels(sop_class: str, modality: str) -> bool:
@@ -240,20 +250,13 @@ def _promises_pixels(sop_class: str, modality: str) -> bool:
     return named or modality in {"CT", "MR", "PT"}
 
 
-def _header(file: File, dataset: Dataset, stream: BinaryIO) -> Header:
-    syntax = str(dataset.file_meta.TransferSyntaxUID)
-    series_uid = _text(dataset, "SeriesInstanceUID")
-    try:
-        rows, columns = int(dataset.Rows), int(dataset.Columns)
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        samples = int(dataset.get("SamplesPerPixel") or 1)
-        allocated = int(dataset.BitsAllocated)
-        pixels_at = _pixels(dataset, stream, syntax, (rows * columns * samples, allocated, frames))
-    except READ_ERRORS as error:
-        raise DamagedFileError(
-            f"{file.name} is cut short or damaged: {_reason(error)}. Fetch it again.",
-            series_uid=series_uid,
-        ) from error
+def read_frames(file: File, dataset: Dataset) -> list[Frame]:
+    """The frames of a data set that has been read whole."""
+    return _frames(_header(file, dataset, None), dataset)
+
+
+def _header(file: File, dataset: Dataset, pixels_at: int | None) -> Header:
+    allocated = int(dataset.BitsAllocated)
     stored = int(dataset.get("BitsStored") or allocated)
     signed = bool(dataset.get("PixelRepresentation", 0))
     return Header(
@@ -263,14 +266,14 @@ def _header(file: File, dataset: Dataset, stream: BinaryIO) -> Header:
         sop_instance=_text(dataset, "SOPInstanceUID"),
         modality=_text(dataset, "Modality"),
         study_uid=_text(dataset, "StudyInstanceUID"),
-        series_uid=series_uid,
+        series_uid=_text(dataset, "SeriesInstanceUID"),
         series_number=_text(dataset, "SeriesNumber"),
         frame_of_reference=_text(dataset, "FrameOfReferenceUID"),
-        transfer_syntax=syntax,
-        rows=rows,
-        columns=columns,
-        frames=frames,
-        samples=samples,
+        transfer_syntax=str(dataset.file_meta.TransferSyntaxUID),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        samples=int(dataset.get("SamplesPerPixel") or 1),
         photometric=_text(dataset, "PhotometricInterpretation"),
         bits_allocated=allocated,
         bits_stored=stored,
@@ -285,19 +288,19 @@ def _header(file: File, dataset: Dataset, stream: BinaryIO) -> Header:
 
 def _reason(error: Exception) -> str:
     """Our own words pass; those of a library may quote the file's contents."""
-    return str(error) if isinstance(error, _PixelsMissingError) else "its header is incomplete"
+    return str(error) if isinstance(error, _PixelsMissingError) else "its header cannot be read"
 
 
 class _PixelsMissingError(ValueError):
     """The pixel data are not all there; the message says how."""
 
 
-def _pixels(
-    dataset: Dataset, stream: BinaryIO, syntax: str, sizes: tuple[int, int, int]
-) -> int | None:
+def _pixels(dataset: Dataset, stream: BinaryIO) -> int | None:
     """Check that the pixels are all there; where they start, if they are stored plainly."""
-    pixels, bits, frames = sizes
-    expected = (pixels * bits * frames + 7) // 8
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel") or 1)
+    expected = (pixels * int(dataset.BitsAllocated) * frames + 7) // 8
     if syntax == _DEFLATED:
         return None
     implicit = bool(dataset.original_encoding[0])

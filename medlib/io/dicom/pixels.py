@@ -51,8 +51,8 @@ def _native(frame: Frame, start: int) -> Pixels:
         raise UnreadableError(f"{frame.file.name} can no longer be read") from error
     if len(raw) != length:
         raise UnreadableError(f"{frame.file.name} ends before its pixels do")
-    order = ">" if header.transfer_syntax == _BIG_ENDIAN else "<"
-    values = np.frombuffer(raw, dtype.newbyteorder(order))
+    big = header.transfer_syntax == _BIG_ENDIAN
+    values = np.frombuffer(raw, dtype.newbyteorder(">" if big else "<"))
     return values.reshape(header.rows, header.columns)
 
 
@@ -71,14 +71,14 @@ def _decoded(frame: Frame) -> Pixels:
 
 
 def _decoded_by_simpleitk(frame: Frame) -> Pixels:
-    import SimpleITK as sitk
+    import SimpleITK
 
-    reader = sitk.ImageFileReader()
+    reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     try:
         with frame.file.on_disk() as path:
             reader.SetFileName(str(path))
-            values: Pixels = sitk.GetArrayFromImage(reader.Execute())
+            values: Pixels = SimpleITK.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:  # its own words may hold the whole path
         raise UnreadableError(
             f"{frame.file.name}: its pixels cannot be decoded "

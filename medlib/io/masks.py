@@ -1,0 +1,89 @@
+"""Masks in: NIfTI label maps and DICOM segmentations, on the image's own grid or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medlib.io import nifti
+from medlib.io.dicom.headers import SegmentationHeader, looks_like_dicom, read_header
+from medlib.io.dicom.seg_read import read_segmentation
+from medlib.io.files import File, UnreadableError, walk
+from medlib.io.placing import placed
+from medlib.space import Grid
+from medlib.types import Label, Labels, Mask
+
+
+def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None = None) -> Mask:
+    """The mask in a NIfTI label map or a DICOM segmentation (SEG).
+
+    A NIfTI file's own label table (as :func:`medlib.io.write_nifti` writes it) or a SEG's
+    segments name the structures; without either they are called "label 1" and so on. Ids of a SEG
+    are its segment numbers, or, with ``labels``, those of the same names.
+
+    Args:
+        path: a .nii, .nii.gz or DICOM SEG file, or a folder or .zip that holds just one.
+        labels: the table to read it by.
+        on: the grid it must lie on: its image's. A label map whose axes are stored in another
+            order or direction, but whose voxels are the same, is turned to it; nothing is
+            resampled. For a SEG, which leaves out empty slices, this is how they come back.
+
+    Raises:
+        UnreadableError: when the file is damaged or no mask; holds an id or name that ``labels``
+            lacks; or lies on another grid than ``on``.
+    """
+    file, seg = _the_one(Path(path))
+    if seg is not None:
+        mask = read_segmentation(file, on=on)
+        mask = mask if labels is None else _relabelled(mask, labels, file.name)
+        return mask if on is None else placed(mask, on, file.name)
+    values, grid, own = nifti.read_label_map(file)
+    ids = [int(i) for i in np.unique(values) if i]
+    table = labels or own or Labels.of({i: f"label {i}" for i in ids})
+    if unknown := sorted(set(ids) - set(table.ids)):
+        raise UnreadableError(
+            f"{file.name} holds the ids {', '.join(map(str, unknown))}, which its label table "
+            f"does not know (it has {', '.join(map(str, table.ids)) or 'none'})"
+        )
+    mask = Mask(torch.from_numpy(np.ascontiguousarray(values)), grid, table)
+    return mask if on is None else placed(mask, on, file.name)
+
+
+def _the_one(path: Path) -> tuple[File, SegmentationHeader | None]:
+    """The only mask file at a path."""
+    found: list[tuple[File, SegmentationHeader | None]] = []
+    for file in walk(path):
+        if nifti.is_nifti(file.name):
+            found.append((file, None))
+        elif looks_like_dicom(file.read(0, 132)):
+            header = read_header(file)
+            if isinstance(header, SegmentationHeader):
+                found.append((file, header))
+    if len(found) != 1:
+        what = ", ".join(file.name for file, _ in found) or "none"
+        raise UnreadableError(f"{path.name} should hold one mask (NIfTI or DICOM SEG), not {what}")
+    return found[0]
+
+
+def _relabelled(mask: Mask, labels: Labels, name: str) -> Mask:
+    """The same structures under the ids that ``labels`` gives their names."""
+    if missing := [n for n in mask.labels.names if n not in labels]:
+        raise UnreadableError(
+            f"{name} holds {', '.join(missing)}, which the label table does not know "
+            f"(it has {', '.join(labels.names)})"
+        )
+    lookup = torch.zeros(max(mask.labels.ids, default=0) + 1, dtype=torch.int32)
+    for label in mask.labels:
+        lookup[label.id] = labels[label.name].id
+    dtype = torch.uint8 if max(labels.ids, default=0) < 256 else torch.int32
+    return Mask(lookup[mask.data.long()].to(dtype), mask.grid, labels)
+
+
+def labels_of(names: Iterable[str]) -> Labels:
+    """A table of names with the codes that :mod:`medlib.types.anatomy` knows for them."""
+    from medlib.types.anatomy import code_for
+
+    return Labels(tuple(Label(i, n, code_for(n)) for i, n in enumerate(names, start=1)))
