@@ -5,20 +5,28 @@ reads it. Geometry and units are never guessed: what cannot be read rightly is r
 reason.
 """
 
+from medlib.io.convert import Conversion, Written, convert
 from medlib.io.dicom.seg_write import write_seg
 from medlib.io.files import UnreadableError
 from medlib.io.masks import read_mask
 from medlib.io.nifti import write_nifti
+from medlib.io.report import describe
 from medlib.io.stack import Refusal, Skipped, Stack
+from medlib.io.structures import read_structures
 from medlib.io.survey import Survey, read_volume, survey
 
 __all__ = [
+    "Conversion",
     "Refusal",
     "Skipped",
     "Stack",
     "Survey",
     "UnreadableError",
+    "Written",
+    "convert",
+    "describe",
     "read_mask",
+    "read_structures",
     "read_volume",
     "survey",
     "write_nifti",

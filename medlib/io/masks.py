@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from medlib.io.dicom.seg_read import read_segmentation
 from medlib.io.files import File, UnreadableError, walk
 from medlib.io.placing import placed
 from medlib.space import Grid
-from medlib.types import Label, Labels, Mask
+from medlib.types import Labels, Mask
 
 
 def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None = None) -> Mask:
@@ -80,10 +79,3 @@ def _relabelled(mask: Mask, labels: Labels, name: str) -> Mask:
         lookup[label.id] = labels[label.name].id
     dtype = torch.uint8 if max(labels.ids, default=0) < 256 else torch.int32
     return Mask(lookup[mask.data.long()].to(dtype), mask.grid, labels)
-
-
-def labels_of(names: Iterable[str]) -> Labels:
-    """A table of names with the codes that :mod:`medlib.types.anatomy` knows for them."""
-    from medlib.types.anatomy import code_for
-
-    return Labels(tuple(Label(i, n, code_for(n)) for i, n in enumerate(names, start=1)))
