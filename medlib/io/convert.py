@@ -71,7 +71,9 @@ def convert(path: str | Path, out_folder: str | Path, *, overwrite: bool = False
     found = survey(path)
     folder = Path(out_folder)
     targets = [folder / f"{stack.name}.nii.gz" for stack in found.stacks]
-    inputs = {Path(file.path).resolve() for s in found.stacks for file in s.files if not file.archive}
+    inputs = {
+        Path(file.path).resolve() for s in found.stacks for file in s.files if not file.archive
+    }
     for target in targets:
         if target.resolve() in inputs:
             raise FileExistsError(f"{target.name} is itself to be converted: choose another folder")

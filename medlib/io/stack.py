@@ -78,8 +78,9 @@ class Stack(ABC):
 
     def _may_be(self, kind: type[Volume]) -> bool:
         """Whether it may be called ``kind``: its own kind, a finer one, or simply a volume."""
-        unsaid = self.kind is Volume and not self.modality
-        return unsaid or issubclass(kind, self.kind) or kind is Volume
+        if self.kind is Volume:
+            return kind is Volume or not self.modality
+        return kind is Volume or issubclass(kind, self.kind)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values for reports; holds no patient data."""

@@ -109,7 +109,9 @@ class _Found:
     def add(self, file: File, *, alone: bool) -> None:
         """Look at a file; ``alone`` if it is the very thing that was asked for."""
         try:
-            if nifti.is_nifti(file.name):
+            if file.name == "DICOMDIR":  # the files that it lists are met on the walk
+                self.ignored.append(Skipped(file, "a DICOM directory"))
+            elif nifti.is_nifti(file.name):
                 self.stacks.append(nifti.read_stack(file))
             elif looks_like_dicom(file.read(0, 132)):
                 self._add_dicom(file)

@@ -218,7 +218,9 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
                 stream, stop_before_pixels=True, specific_tags=[*_KEYWORDS, _OVERLAY_BIT]
             )
             modality = _text(dataset, "Modality")
-            sop_class = _text(dataset, "SOPClassUID")
+            sop_class = _text(dataset, "SOPClassUID") or _text(
+                dataset.file_meta, "MediaStorageSOPClassUID"
+            )
             if modality == "SEG":
                 return SegmentationHeader(
                     file,
@@ -244,10 +246,12 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
 
 
 def _promises_pixels(sop_class: str, modality: str) -> bool:
+    """Whether an object of this class holds an image; one that says nothing is cut short."""
     from pydicom.uid import UID
 
-    named = UID(sop_class).name.endswith("Image Storage") if sop_class else False
-    return named or modality in {"CT", "MR", "PT"}
+    if not sop_class:
+        return modality in {"", "CT", "MR", "PT"}
+    return bool(UID(sop_class).name.endswith("Image Storage"))
 
 
 def read_frames(file: File, dataset: Dataset) -> list[Frame]:
@@ -437,4 +441,4 @@ def _integer(dataset: Dataset, keyword: str) -> int | None:
 
 def _plain(value: Any) -> str:
     parts = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
-    return "-".join(str(v) for v in parts)
+    return "-".join(f"{v:.10g}" if isinstance(v, float) else str(v) for v in parts)

@@ -25,7 +25,7 @@ _WEAK = {"TriggerTime", "FrameReferenceTime", "SliceThickness", "AcquisitionNumb
     "AcquisitionTime",
 }
 # Free text and dates stay out of names: they are numbered instead.
-_NUMBERED = {"description", "protocol", "contrast", "acquired", "folder", "direction"}
+_NUMBERED = {"description", "protocol", "contrast", "acquired", "direction"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ def _split(frames: Sequence[Frame]) -> list[Part]:
         return [("", [place[0] for place in gathered], [])]
     if most > min(map(len, gathered)) and (part := _without_copies(gathered)):
         return [part]
-    for keyword, word in (*DISCRIMINATORS, ("folder", "folder")):
+    for keyword, word in DISCRIMINATORS:
         groups = _by_tag(frames, keyword)
         if not 2 <= len(groups) <= most:
             continue
@@ -203,8 +203,7 @@ def _split(frames: Sequence[Frame]) -> list[Part]:
 def _by_tag(frames: Sequence[Frame], keyword: str) -> dict[str, list[Frame]]:
     groups: dict[str, list[Frame]] = {}
     for frame in sorted(frames, key=lambda f: f.number):
-        value = str(frame.file.folder) if keyword == "folder" else frame.tags.get(keyword, "")
-        groups.setdefault(value, []).append(frame)
+        groups.setdefault(frame.tags.get(keyword, ""), []).append(frame)
     return groups
 
 
@@ -283,8 +282,10 @@ def _stack(
 def _padding_note(padding: tuple[int, int], kind: type[Volume]) -> str:
     low, high = padding
     what = f"{low}" if low == high else f"{low} to {high}"
-    value = f"{kind.default_background:g} {kind.units}".strip()
-    return f"pixels marked as padding (stored {what}) are read as {value}"
+    units = "" if kind.default_units == "arbitrary" else f" {kind.default_units}"
+    return (
+        f"pixels marked as padding (stored {what}) are read as {kind.default_background:g}{units}"
+    )
 
 
 def _kind(frames: Sequence[Frame]) -> tuple[type[Volume], list[str]]:

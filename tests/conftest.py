@@ -1,0 +1,40 @@
+"""What every test may ask for: real scans and programs, where the machine has them."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def _lacking(what: str) -> None:
+    """Skip, or fail where everything is required, so that nothing is skipped unseen."""
+    if os.environ.get("MEDLIB_REQUIRE_ALL") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real scans."""
+    folder = os.environ.get("MEDLIB_REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        _lacking("MEDLIB_REAL_DATA does not name a folder of real scans")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """``program(name)`` is the path of an installed program."""
+
+    def find(name: str) -> Path:
+        import sys
+
+        beside = Path(sys.executable).parent  # of a virtual environment that is not activated
+        found = shutil.which(name) or shutil.which(name, path=str(beside))
+        if found is None:
+            _lacking(f"the program {name} is not installed")
+        return Path(found)
+
+    return find
