@@ -95,20 +95,21 @@ class CardLabel(_Strict):
         id: its number in the files that medlib prepares.
         name: what it is called.
         code: what it is.
-        stored: how the owners' own files say it, where not by the id: a grey value, or the name
-            of a folder.
+        stored: how the owners' own files say it, where not by the id: grey values, or names of
+            folders, in which ``*`` stands for anything.
     """
 
     id: PositiveInt
     name: str
     code: CardCode
-    stored: int | str | None = None
+    stored: tuple[int | str, ...] = ()
 
 
 class Split(_Strict):
     """Who is kept back, by case; a case is a patient unless the card says otherwise.
 
     Args:
+        validation: cases to choose a model by; ``*`` stands for anything, here and in ``test``.
         test: cases never to be trained on.
         test_share: instead of a list, the share of cases whose salted digest falls lowest; a case
             stays on its side whichever others are there.
@@ -116,6 +117,7 @@ class Split(_Strict):
         source: who made the split.
     """
 
+    validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     salt: str = ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import fnmatch
 import hashlib
 import json
 import os
@@ -18,7 +20,9 @@ from medlib.datasets.cards import CARD_FILE, Card, Split
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, of how much (0: not known), and what is being done."""
 
+CLASSES_FILE = "classes.csv"
 _SPLIT_FILE = "split.json"
+_ENDINGS = ("", ".nii.gz", ".nii", ".dcm", ".zip")
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,20 @@ class Prepared:
     """A data set that is ready to be used.
 
     Its folder holds ``images/`` (a file, or a folder of DICOM files, a case), ``labels/`` (a file
-    a case; for classification ``classes.csv``), ``card.toml`` and ``split.json``.
+    a case; for classification ``classes.csv`` alone), ``card.toml`` and ``split.json``.
 
     Args:
         folder: where it is.
         card: what it is.
         train: cases to learn from.
+        validation: cases to choose a model by, where the owners name them.
         test: cases kept back.
     """
 
     folder: Path
     card: Card
     train: tuple[str, ...]
+    validation: tuple[str, ...]
     test: tuple[str, ...]
 
     @property
@@ -53,7 +59,7 @@ class Prepared:
     @property
     def cases(self) -> tuple[str, ...]:
         """All cases, sorted."""
-        return tuple(sorted((*self.train, *self.test)))
+        return tuple(sorted((*self.train, *self.validation, *self.test)))
 
     def image(self, case: str) -> Path:
         """A case's image: a file, or a folder of DICOM files."""
@@ -63,13 +69,17 @@ class Prepared:
         """The file of a case's labels."""
         return self._only(self.labels, case)
 
+    def classes(self) -> dict[str, str]:
+        """Each case's class, for classification."""
+        with (self.labels / CLASSES_FILE).open(newline="", encoding="utf-8") as file:
+            return {row["case"]: row["class"] for row in csv.DictReader(file)}
+
     def _only(self, folder: Path, case: str) -> Path:
-        found = [p for p in folder.iterdir() if p.name == case or p.name.startswith(f"{case}.")]
-        if len(found) != 1:
-            raise FileNotFoundError(
-                f"{self.card.name}: {len(found)} files for {case!r} in {folder.name}/, expected one"
-            )
-        return found[0]
+        found = [folder / (case + ending) for ending in _ENDINGS]
+        for path in found:
+            if path.exists():
+                return path
+        raise FileNotFoundError(f"{self.card.name} has nothing for {case!r} in {folder.name}/")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -82,22 +92,30 @@ class Prepared:
             raise FileNotFoundError(f"{folder} holds no prepared data set")
         split = json.loads((folder / _SPLIT_FILE).read_text(encoding="utf-8"))
         return cls(
-            folder, Card.read(folder / CARD_FILE), tuple(split["train"]), tuple(split["test"])
+            folder,
+            Card.read(folder / CARD_FILE),
+            **{part: tuple(split[part]) for part in ("train", "validation", "test")},
         )
 
 
 def finish(folder: Path, card: Card, cases: Sequence[str]) -> None:
     """Write the card and the split beside a set's images and labels."""
     shutil.copyfile(card.folder / CARD_FILE, folder / CARD_FILE)
-    test = [case for case in sorted(cases) if _kept_back(case, card.split)]
-    train = sorted(set(cases) - set(test))
-    text = json.dumps({"source": card.split.source, "train": train, "test": test}, indent=1)
+    parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for case in sorted(cases):
+        parts[_part(case, card.split)].append(case)
+    text = json.dumps({"source": card.split.source, **parts}, indent=1)
     (folder / _SPLIT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _kept_back(case: str, split: Split) -> bool:
+def _part(case: str, split: Split) -> str:
     digest = hashlib.sha256(f"{split.salt}/{case}".encode()).digest()
-    return case in split.test or int.from_bytes(digest[:8], "big") < split.test_share * 2**64
+    if int.from_bytes(digest[:8], "big") < split.test_share * 2**64:
+        return "test"
+    for part, patterns in (("test", split.test), ("validation", split.validation)):
+        if any(fnmatch.fnmatchcase(case, pattern) for pattern in patterns):
+            return part
+    return "train"
 
 
 @contextlib.contextmanager

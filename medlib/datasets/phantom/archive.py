@@ -76,5 +76,6 @@ def write_study(plan: Plan, recipe: Recipe, labels: Labels, folder: Path) -> str
     study = draw(plan, recipe, ids)
     images = folder / "images" / plan.name
     write_images(study, plan, seed=recipe.seed, folder=images)
-    write_labels(study, plan, labels, images=images, path=folder / "labels" / f"{plan.name}.dcm")
+    path = folder / "labels" / f"{plan.name}.dcm"
+    write_labels(study, plan, labels, seed=recipe.seed, images=images, path=path)
     return plan.name

@@ -192,7 +192,9 @@ def solid_organs(organs: Organs, build: Build, hu: Tissues, ids: Mapping[str, in
         kidneys, organs.sinuses, ("left kidney", "right kidney"), (1, -1), strict=True
     ):
         hilum = (sinus.low + sinus.high) / 2
-        vein = tube([hilum, (side * 30, hilum[1] - 8, hilum[2] + 4), (-12, front + 6, 6)], 4.2)
+        vein = tube(
+            [tuple(hilum), (side * 30, hilum[1] - 8, hilum[2] + 4), (-12, front + 6, 6)], 4.2
+        )
         parts += [
             Part(kidney.grown(4), FAT),
             Part(vein, hu["veins"]),

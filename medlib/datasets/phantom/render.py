@@ -122,7 +122,7 @@ class _Canvas:
             still,
             warped,
             step,
-            to_node=np.linalg.inv(matrix),
+            to_node=np.linalg.inv(matrix).astype(np.float64),
             extent=np.stack([flat.min(axis=1), flat.max(axis=1)]).astype(np.float64),
             bend=np.abs(warped - still).reshape(3, -1).max(axis=1).astype(np.float64),
         )

@@ -136,7 +136,8 @@ def ellipsoid(
             total += raised
         # Distance to first order: (r - 1) / |grad r| with r the norm of u.
         radius = np.sqrt(total) if power == 2 else total ** np.float32(1 / power)
-        return (radius - 1) * _raised(radius, power - 1) / np.sqrt(slope)
+        distance = (radius - 1) * _raised(radius, power - 1) / np.sqrt(slope)
+        return distance.astype(np.float32, copy=False)
 
     reach = np.sqrt(((rotation * finite) ** 2).sum(axis=1)) * (1 if power <= 2 else 3**0.5)
     return Solid(field, middle - reach, middle + reach)

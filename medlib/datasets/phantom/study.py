@@ -86,7 +86,7 @@ def draw(plan: Plan, recipe: Recipe, ids: Mapping[str, int]) -> Study:
     phase = recipe.phase[int(rng.choice(len(shares), p=shares / shares.sum()))]
     to_patient = Affine.translation(
         [*rng.normal(0, 6, 2), -round(float(rng.uniform(0, 900)), 1)]
-    ) @ Affine.rotation(rng.normal(0, 2.5, 3))
+    ) @ Affine.rotation(rng.normal(0, 2.5, 3).tolist())
     grid = _grid(plan, recipe, to_patient, rng)
     body = _body(phase, recipe, ids, to_patient, rng)
     scan = recipe.scan

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from medlib._version import __version__
 from medlib.datasets.phantom.study import Plan, Study
-from medlib.types import Labels
+from medlib.types import Labels, Mask
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -38,41 +40,23 @@ def write_images(study: Study, plan: Plan, *, seed: int, folder: Path) -> None:
         template.save_as(folder / f"{name:04d}{plan.extension}", enforce_file_format=True)
 
 
-def write_labels(study: Study, plan: Plan, labels: Labels, *, images: Path, path: Path) -> None:
-    """Write a study's labels as a DICOM segmentation that refers to its images."""
-    import highdicom
-    from pydicom import dcmread
-    from pydicom.sr.codedict import codes
+def write_labels(
+    study: Study, plan: Plan, labels: Labels, *, seed: int, images: Path, path: Path
+) -> None:
+    """Write a study's labels as a segmentation (SEG) that refers to its images."""
+    from medlib.io import survey, write_seg
 
-    sources = sorted(
-        (dcmread(file, stop_before_pixels=True) for file in images.iterdir()),
-        key=lambda ds: study.grid.to_index(list(ds.ImagePositionPatient))[0],
+    (stack,) = survey(images).stacks
+    write_seg(
+        Mask(torch.from_numpy(study.labels)[None], study.grid, labels),
+        stack,
+        path,
+        algorithm_name="medlib phantom",
+        algorithm_version=__version__,
+        series_description="What was drawn",
+        series_uid=derived_uid(seed, plan.name, "labels"),
+        instance_uid=derived_uid(seed, plan.name, "segmentation"),
     )
-    present = [label for label in labels if (study.labels == label.id).any()]
-    segments = [
-        highdicom.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=label.name,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure
-            if "lesion" in label.name
-            else codes.SCT.AnatomicalStructure,
-            segmented_property_type=highdicom.sr.CodedConcept(
-                label.code.value, label.code.scheme, label.code.meaning
-            ),
-            algorithm_type="MANUAL",
-        )
-        for number, label in enumerate(present, start=1)
-        if label.code is not None
-    ]
-    layers = np.stack([study.labels == label.id for label in present], axis=-1)
-    segmentation = highdicom.seg.Segmentation(
-        sources, layers, "BINARY", segments,
-        series_instance_uid=str(sources[0].SeriesInstanceUID) + "1", series_number=3,
-        sop_instance_uid=str(sources[0].SeriesInstanceUID) + "2", instance_number=1,
-        manufacturer="medlib", manufacturer_model_name="phantom", software_versions="1",
-        device_serial_number="1",
-    )  # fmt: skip
-    segmentation.save_as(path)
 
 
 def derived_uid(*of: object) -> str:
@@ -136,4 +120,4 @@ def _decimal(value: float) -> str:
     """A decimal string of at most sixteen characters (PS3.5 6.2)."""
     from pydicom.valuerep import format_number_as_ds
 
-    return format_number_as_ds(float(value))
+    return str(format_number_as_ds(float(value)))
