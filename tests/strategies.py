@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -55,3 +57,24 @@ def grids(
         directions=directions,
         origin=[draw(millimetres) for _ in range(3)],
     )
+
+
+@st.composite
+def neighbours(draw: st.DrawFn, grid: Grid, **choice: Any) -> Grid:
+    """A grid of another make whose middle lies in the same part of the patient."""
+    other = draw(grids(**choice))
+    reach = np.array(grid.shape) / 2 * draw(st.floats(-1, 1))
+    middle = grid.to_patient((np.array(grid.shape) - 1) / 2 + reach)
+    affine = other.affine.copy()
+    affine[:3, 3] += middle - other.centre
+    return Grid(other.shape, affine)
+
+
+def about(centre: np.ndarray, a: Affine) -> Affine:
+    """``a`` with ``centre`` in the place of the origin."""
+    return Affine.translation(centre) @ a @ Affine.translation(-centre)
+
+
+def voxels(grid: Grid) -> np.ndarray:
+    """LPS millimetres of every voxel, (slice, row, column, 3)."""
+    return grid.to_patient(np.moveaxis(np.indices(grid.shape), 0, -1))

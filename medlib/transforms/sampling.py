@@ -151,7 +151,7 @@ def _axis_by_axis(
 
 def _nearest(place: Tensor, n: int) -> Tensor:
     """Halfway goes down: the same rule everywhere, whatever the parity."""
-    return (place - 0.5 - 1e-9).ceil_().clamp_(0, n - 1).long()
+    return (place - (0.5 + 1e-9)).ceil_().clamp_(0, n - 1).long()
 
 
 def _general_nearest(data: Tensor, index_map: FloatArray, shape: Shape) -> Tensor:
@@ -161,9 +161,8 @@ def _general_nearest(data: Tensor, index_map: FloatArray, shape: Shape) -> Tenso
         voxel = torch.zeros(1, 1, 1, dtype=torch.int64)
         for row, n in zip(part_map[:3], data.shape[1:], strict=True):
             voxel = voxel * n + _nearest(_places(row, part), n)
-        voxel = voxel.expand(part).to(data.device)
-        for channel, values in zip(out, flat, strict=True):
-            channel[slices] = values[voxel]
+        voxel = voxel.expand(part).reshape(-1).to(data.device)
+        out[:, slices] = flat.index_select(1, voxel).view(-1, *part)
     return out
 
 

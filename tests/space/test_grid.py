@@ -7,16 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import itk_image, oracle
-from strategies import grids
+from strategies import grids, voxels
 
 from medlib.space import Grid
 
 ORIENTATIONS = ("SPL", "IAR", "LPS", "RAS", "PSL", "LIP", "ASR")
-
-
-def voxels(grid: Grid) -> np.ndarray:
-    """LPS millimetres of every voxel, (slice, row, column, 3)."""
-    return grid.to_patient(np.moveaxis(np.indices(grid.shape), 0, -1))
 
 
 @given(grids())
