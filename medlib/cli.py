@@ -200,7 +200,7 @@ def get_dataset(
     from medlib import datasets
 
     with _said_plainly(as_json=False):
-        _print(str(datasets.get(name, to=to, source=source, progress=_tell)))
+        _print(str(datasets.get(name, to=to, source=source, progress=_count)))
 
 
 @datasets_app.command("make")
@@ -213,7 +213,7 @@ def make_dataset(
     from medlib import datasets
 
     with _said_plainly(as_json=False):
-        _print(str(datasets.make(name, to=to, seed=seed, progress=_tell)))
+        _print(str(datasets.make(name, to=to, seed=seed, progress=_count)))
 
 
 @app.command()
@@ -257,6 +257,11 @@ def _said_plainly(as_json: bool) -> Iterator[None]:
 def _tell(line: str) -> None:
     """Something to know on the way: to the error stream, so that output stays clean."""
     typer.echo(line, err=True)
+
+
+def _count(done: int, of: int, what: str) -> None:
+    """How far something long has come."""
+    _tell(f"  {done}/{of or '?'} {what}")
 
 
 def _print(report: Any) -> None:

@@ -13,7 +13,7 @@ Example, with a folder of scans and one of their label maps::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,7 @@ def segmenter(
     *,
     kind: type[Volume] | str,
     validation: Splitter | float = 0.2,
+    only: Collection[str] | None = None,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     **learner: Any,
@@ -112,6 +113,7 @@ def segmenter(
         labels: a folder of NIfTI label maps or DICOM SEG; may be the same one.
         kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``.
         validation: a share of the patients to keep back, or a splitter.
+        only: names of the scans to use; left out, all that have labels.
         seed: of everything random.
         callbacks: for the learner.
         learner: further arguments of :class:`medlib.train.Learner`.
@@ -125,7 +127,7 @@ def segmenter(
     pairing = pair(Path(scans), Path(labels))
     block = DataBlock(
         blocks=(VolumeBlock(scan_kind), MaskBlock(pairing.labels)),
-        get_items=lambda found: found.cases,
+        get_items=lambda found: [c for c in found.cases if only is None or c.name in only],
         splitter=splitter,
     )
     raw = block.datasets(pairing, seed=seed)

@@ -44,7 +44,7 @@ class Datasets:
             start: batches to leave out.
             workers: processes that prepare batches; 0 prepares them here.
         """
-        loader: DataLoader[Batch] = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             self.train,
             batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start),
             collate_fn=self.train.collate,

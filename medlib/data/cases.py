@@ -61,9 +61,8 @@ def pair(scans: Path, labels: Path) -> Pairing:
     """
     found = io.survey(scans)
     label_files, seg_of = _label_files(labels, same_folder=scans.resolve() == labels.resolve())
-    in_scans = {path.resolve() for path in label_files}
-    stacks = [s for s in found.stacks if not any(f.resolve() in in_scans for f in s.files)]
-    set_aside = [(refusal.name, refusal.reason) for refusal in found.refusals]
+    stacks = [s for s in found.stacks if not {Path(f.path) for f in s.files} & set(label_files)]
+    set_aside = [(refusal.where, refusal.reason) for refusal in found.refusals]
 
     scan_keys = _keys([s.name for s in stacks])
     label_keys = _keys([_stem(path) for path in label_files])
@@ -78,7 +77,7 @@ def pair(scans: Path, labels: Path) -> Pairing:
     cases = []
     used: set[Path] = set()
     for stack, key in zip(stacks, scan_keys, strict=True):
-        label = seg_of.get(stack.series) or by_key.get(key)
+        label = seg_of.get(stack.series_uid) or by_key.get(key)
         if label is None:
             set_aside.append((stack.name, f"no label file for it in {labels}"))
             continue
@@ -103,10 +102,18 @@ def pair(scans: Path, labels: Path) -> Pairing:
 def _label_files(labels: Path, *, same_folder: bool) -> tuple[list[Path], dict[str, Path]]:
     """NIfTI label maps, and DICOM SEGs by the series that they refer to."""
     found = io.survey(labels)
-    maps = [s.files[0] for s in found.stacks if s.source == "nifti"]
+    maps = [Path(s.files[0].path) for s in found.stacks if s.source == "nifti"]
     if same_folder:
         maps = [path for path in maps if _LABEL_WORDS & set(_words(_stem(path)))]
-    return maps, {seg.references: seg.path for seg in found.segmentations}
+    segmentations: dict[str, Path] = {}
+    for seg in found.segmentations:
+        for series in seg.references:
+            other = segmentations.setdefault(series, Path(seg.file.path))
+            if other != Path(seg.file.path):
+                raise ValueError(
+                    f"{other} and {seg.file} are segmentations of one series; keep one of them"
+                )
+    return maps, segmentations
 
 
 def _keys(names: Sequence[str]) -> list[str]:

@@ -144,10 +144,10 @@ def collate(items: Sequence[Item], blocks: tuple[VolumeBlock, MaskBlock]) -> Bat
                 f"{other.name} is {other.grid.shape}; end the augmentation with RandomPatch or "
                 "CropOrPad"
             )
-    tensors = [[b.tensor(v) for b, v in zip(blocks, i.values, strict=True)] for i in items]
+    scans, masks = zip(*(item.values for item in items), strict=True)
     return Batch(
-        x=torch.stack([x for x, _ in tensors]),
-        y=torch.stack([y for _, y in tensors]),
+        x=torch.stack([blocks[0].tensor(scan) for scan in scans]),
+        y=torch.stack([blocks[1].tensor(mask) for mask in masks]),
         names=tuple(item.name for item in items),
         trails=tuple(item.trail for item in items),
     )

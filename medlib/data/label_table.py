@@ -14,19 +14,19 @@ from medlib.types import Label, Labels
 def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
     """The label table of a folder of label files.
 
-    Looked for in this order: ``labels.json`` (names by id, or medlib's own list) and
-    ``dataset.json`` (Medical Segmentation Decathlon, nnU-Net), in the folder or the one above
-    it; then the tables inside the files themselves (DICOM SEG, medlib's NIfTI). A map without
+    Looked for in this order: ``labels.json`` (names by id, or medlib's own list),
+    ``dataset.json`` (Medical Segmentation Decathlon, nnU-Net) and ``card.toml`` (medlib's data
+    sets), in the folder or the one above it; then the tables inside the files themselves (DICOM SEG, medlib's NIfTI). A map without
     any table gives ``label 1``, ``label 2``, … for the ids that occur.
 
     Raises:
         ValueError: when a table cannot be read, or two files call one number by two names.
     """
     root = folder if folder.is_dir() else folder.parent
-    for table in (root / "labels.json", root / "dataset.json",
-                  root.parent / "labels.json", root.parent / "dataset.json"):  # fmt: skip
-        if table.is_file():
-            return _from_json(table)
+    for place in (root, root.parent):
+        for name, read in _TABLES.items():
+            if (place / name).is_file():
+                return read(place / name)
     known: dict[int, Label] = {}
     for path in files:
         for label in io.read_mask(path).labels:
@@ -37,6 +37,12 @@ def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
                     "write a labels.json beside them that says what each number means"
                 )
     return Labels(tuple(known[i] for i in sorted(known)))
+
+
+def _from_card(path: Path) -> Labels:
+    from medlib.datasets import Card
+
+    return Card.read(path).table
 
 
 def _from_json(path: Path) -> Labels:
@@ -56,3 +62,6 @@ def _from_json(path: Path) -> Labels:
             f"{path} is no label table: {error}. It should map ids to names, "
             'like {"1": "liver", "2": "spleen"}.'
         ) from error
+
+
+_TABLES = {"labels.json": _from_json, "dataset.json": _from_json, "card.toml": _from_card}

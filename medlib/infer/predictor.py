@@ -65,7 +65,9 @@ class Predictor:
             device.type, dtype=self.autocast, enabled=self.autocast is not None
         ):  # fmt: skip
             data = scan.data.float().to(device)
-            return sliding_window(self.network, data, self.window, overlap=self.overlap)
+            return sliding_window(
+                self.network, data, self.window, overlap=self.overlap, fill=scan.background
+            )
 
 
 def decode_mask(logits: Tensor, trail: Trail, labels: Labels, native: Grid) -> Mask:

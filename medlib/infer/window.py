@@ -13,18 +13,24 @@ Shape = tuple[int, int, int]
 
 
 def sliding_window(
-    network: Callable[[Tensor], Tensor], x: Tensor, window: Shape, *, overlap: float = 0.5
+    network: Callable[[Tensor], Tensor],
+    x: Tensor,
+    window: Shape,
+    *,
+    overlap: float = 0.5,
+    fill: float = 0.0,
 ) -> Tensor:
     """Logits of a whole volume from overlapping windows, weighted towards each window's middle.
 
     The weights are a Gaussian of an eighth of the window, as in nnU-Net (Isensee et al. 2021).
-    A volume smaller than the window is padded with its edge and cut back.
+    A volume smaller than the window is padded and cut back.
 
     Args:
         network: from (1, channel, slice, row, column) to (1, classes, …) of the same size.
         x: (channel, slice, row, column).
         window: size that the network sees.
         overlap: share of the window that neighbours have in common, 0 to below 1.
+        fill: what to pad with: the value that training patches were padded with.
 
     Returns:
         (classes, slice, row, column), float32, on the device of ``x``.
@@ -32,7 +38,7 @@ def sliding_window(
     size = (x.shape[1], x.shape[2], x.shape[3])
     missing = [max(0, w - n) for w, n in zip(window, size, strict=True)]
     pads = [p for m in reversed(missing) for p in (m // 2, m - m // 2)]
-    padded = F.pad(x[None], pads, mode="replicate") if any(pads) else x[None]
+    padded = F.pad(x[None], pads, value=fill) if any(pads) else x[None]
     starts = [_starts(n, w, overlap) for n, w in zip(padded.shape[2:], window, strict=True)]
     cut = tuple(slice(m // 2, m // 2 + n) for m, n in zip(missing, size, strict=True))
 

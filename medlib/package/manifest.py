@@ -6,9 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = "medlib-model"
-VERSION = 1
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,8 +47,8 @@ class Manifest(_Part):
         intended_use: in words.
     """
 
-    format: Literal["medlib-model"] = FORMAT
-    version: Literal[1] = VERSION
+    format: Literal["medlib-model"] = "medlib-model"
+    version: Literal[1] = 1
     medlib: str
     task: Literal["segmentation"] = "segmentation"
     kind: Literal["ct", "mr", "pet"]

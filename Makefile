@@ -1,0 +1,28 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo test lint clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[apps,dev]'
+	@touch $@
+
+# Made-up CT studies, two minutes of training, predictions as DICOM SEG, a page of pictures.
+demo: install
+	$(BIN)/medlib demo --out demo
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+clean:
+	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
