@@ -78,8 +78,8 @@ class Move(Step):
             raise ValueError(
                 "moves do not follow one another: " + self.landing.difference(following.source)
             )
-        seen = [(following.map @ to_last, grid) for to_last, grid in self.windows]
-        seen.append((following.map, self.landing))
+        passed = [(following.map @ to_last, grid) for to_last, grid in self.windows]
+        seen = [*passed, (following.map, self.landing), *following.windows]
         fused = Move(
             source=self.source,
             landing=following.landing,
