@@ -204,28 +204,34 @@ def _is_gzipped(file: File) -> bool:
 
 
 def _check_length(file: File, header: Nifti1Header) -> None:
-    """Refuse a file that is cut short, without unpacking it: gzip ends with the full length."""
+    """Refuse a file that is cut short.
+
+    gzip ends with the length of what is inside, so a sound file need not be unpacked; only where
+    that differs (the file is cut, or in several parts) is it.
+    """
     size = int(np.prod(header.get_data_shape(), dtype=np.int64))
     expected = int(header["vox_offset"]) + size * header.get_data_dtype().itemsize
     length = file.size()
     if _is_gzipped(file):
-        (length,) = struct.unpack("<L", file.read(length - 4, 4))
-        expected %= 1 << 32
+        (stated,) = struct.unpack("<L", file.read(length - 4, 4))
+        length = expected if stated == expected % (1 << 32) else len(_unpacked(file))
     if length < expected:
         raise UnreadableError(
             f"{file.name} is cut short: {length} of {expected} bytes. Fetch it again."
         )
 
 
+def _unpacked(file: File) -> bytes:
+    try:
+        return gzip.decompress(file.read()) if _is_gzipped(file) else file.read()
+    except _DAMAGE:
+        raise UnreadableError(f"{file.name} is cut short or damaged. Fetch it again.") from None
+
+
 def _values(file: File) -> np.ndarray[Any, Any]:
     """All voxels, scaled: (volume, slice, row, column)."""
     header = _header(file)
-    raw = file.read()
-    try:
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-    except _DAMAGE:
-        raise UnreadableError(f"{file.name} is cut short or damaged. Fetch it again.") from None
+    raw = _unpacked(file)
     shape = tuple(int(n) for n in header.get_data_shape())
     stored = np.frombuffer(
         raw, header.get_data_dtype(), int(np.prod(shape)), offset=int(header["vox_offset"])
