@@ -24,15 +24,15 @@ def rotations(draw: st.DrawFn, *, degrees: float = 180) -> Affine:
 
 
 @st.composite
-def affines(draw: st.DrawFn, *, mirrored: bool = True) -> Affine:
-    """Turns, stretches, shears, shifts and (perhaps) mirrors, of sizes that patients survive."""
+def affines(draw: st.DrawFn, *, shift: float = 3) -> Affine:
+    """Turns, stretches, shears, shifts by a few millimetres, and mirrors."""
     shear = np.eye(3)
     shear[np.triu_indices(3, 1)] = [draw(st.floats(-0.3, 0.3)) for _ in range(3)]
     stretch = np.diag([draw(st.floats(0.7, 1.4)) for _ in range(3)])
-    if mirrored and draw(st.booleans()):
+    if draw(st.booleans()):
         stretch[0] *= -1
-    shift = Affine.translation([draw(st.floats(-30, 30)) for _ in range(3)])
-    return shift @ draw(rotations()) @ Affine.linear(stretch @ shear)
+    away = Affine.translation([draw(st.floats(-shift, shift)) for _ in range(3)])
+    return away @ draw(rotations()) @ Affine.linear(stretch @ shear)
 
 
 @st.composite
@@ -63,7 +63,7 @@ def grids(
 def neighbours(draw: st.DrawFn, grid: Grid, **choice: Any) -> Grid:
     """A grid of another make whose middle lies in the same part of the patient."""
     other = draw(grids(**choice))
-    reach = np.array(grid.shape) / 2 * draw(st.floats(-1, 1))
+    reach = np.array(grid.shape) / 2 * draw(st.floats(-0.7, 0.7))
     middle = grid.to_patient((np.array(grid.shape) - 1) / 2 + reach)
     affine = other.affine.copy()
     affine[:3, 3] += middle - other.centre
