@@ -6,11 +6,16 @@ import os
 import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
+
+
+FILE_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+"""What reading bytes raises, from a disk or out of a damaged archive."""
 
 
 class UnreadableError(ValueError):

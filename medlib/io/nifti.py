@@ -9,14 +9,13 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medlib.io.files import File, UnreadableError, written_whole
+from medlib.io.files import FILE_ERRORS, File, UnreadableError, written_whole
 from medlib.io.stack import Stack, narrowest
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
@@ -29,7 +28,7 @@ _COMMENT = 6  # the extension code for text (NIfTI-1 specification, nifti1_io.h)
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the spatial bits of xyzt_units
 _UNIT_NAMES = {1: "metres", 3: "micrometres"}
 _FORMS_AGREE_MM = 1e-3
-_DAMAGE = (OSError, EOFError, zlib.error, struct.error, ValueError)
+_DAMAGE = (*FILE_ERRORS, struct.error, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)

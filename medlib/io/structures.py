@@ -66,4 +66,4 @@ def _inside(stack: Stack) -> np.ndarray[Any, Any]:
             f"{stack.name} holds more than a structure and its background: its values should be 0 "
             "and one other number"
         )
-    return (inside & (high > 0)).astype(np.uint8)
+    return np.asarray(inside & (high > 0), np.uint8)

@@ -19,7 +19,7 @@ from medlib.io.dicom.headers import (
     read_header,
 )
 from medlib.io.dicom.stacks import DicomStack, assemble
-from medlib.io.files import File, UnreadableError, safe_name, walk
+from medlib.io.files import FILE_ERRORS, File, UnreadableError, safe_name, walk
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.types import Volume
 
@@ -124,12 +124,15 @@ class _Found:
             else:
                 self.ignored.append(Skipped(file, "not an image"))
         except DamagedFileError as error:
-            self.damaged.append((file, error))
-            self.refusals.append(Refusal((file,), str(error), "Fetch the file again."))
+            self._add_damaged(file, error)
         except UnreadableError as error:
             self.refusals.append(Refusal((file,), str(error)))
-        except OSError as error:
-            self.refusals.append(Refusal((file,), f"{file.name}: {error.strerror or 'unreadable'}"))
+        except FILE_ERRORS:
+            self._add_damaged(file, DamagedFileError(f"{file.name} cannot be read"))
+
+    def _add_damaged(self, file: File, error: DamagedFileError) -> None:
+        self.damaged.append((file, error))
+        self.refusals.append(Refusal((file,), str(error), "Fetch the file again."))
 
     def _add_dicom(self, file: File) -> None:
         match read_header(file):

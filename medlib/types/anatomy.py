@@ -280,7 +280,7 @@ def category_of(code: Code) -> Code:
 
 def known_names() -> tuple[str, ...]:
     """Every structure and abnormality the table names."""
-    return tuple(name for name, _ in _rows(_STRUCTURES + _ABNORMALITIES))
+    return tuple(name for name, _ in _rows(_STRUCTURES) + _rows(_ABNORMALITIES))
 
 
 def _structure(words: list[str]) -> tuple[Code, tuple[Code, ...]] | None:

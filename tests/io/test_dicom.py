@@ -112,7 +112,7 @@ def test_two_series_in_a_folder_are_two_stacks_named_by_series(tmp_path, series)
     for stack in found.stacks:
         made = first if stack.kind is CTVolume else second
         same(stack.read(), hu(made), made.grid)
-    with pytest.raises(UnreadableError, match="2 volumes .*exam_series-3, exam_series-7"):
+    with pytest.raises(UnreadableError, match=r"2 volumes .*exam_series-3, exam_series-7"):
         read_volume(tmp_path)
 
 

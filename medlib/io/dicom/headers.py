@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from medlib.io.files import File, UnreadableError
+from medlib.io.files import FILE_ERRORS, File, UnreadableError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
 Vector = tuple[float, ...]
 
 READ_ERRORS = (
-    *(OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError),
-    *(NotImplementedError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
+    *FILE_ERRORS,
+    *(ValueError, KeyError, AttributeError, TypeError, IndexError, RuntimeError, struct.error),
 )
 """What damaged files make pydicom and its decoders raise."""
 
