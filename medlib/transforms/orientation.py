@@ -9,13 +9,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from medlib.space import Affine
+from medlib.space import Affine, Grid
 from medlib.transforms.move import Move
 from medlib.transforms.pipeline import Scene, Transform
 from medlib.types import Category, Kind, Mask, Points, Probabilities
 
 Direction = Literal["left-right", "anterior-posterior", "superior-inferior"]
-_SIDED = {"left", "right", "l", "r", "lt", "rt", "sin", "dex", "sinister", "dexter"}
+_SIDED = {"left", "right", "l", "r", "lt", "rt", "sin", "dex"}
+_SIDED_LATIN = ("sinist", "dext")  # whatever the ending
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,19 @@ class Reorient(Transform):
 
     Args:
         orientation: for example ``"SPL"``; see :attr:`medlib.space.Grid.orientation`.
+
+    Raises:
+        ValueError: for letters that do not name each patient axis once.
     """
 
     orientation: str = "SPL"
 
+    def __post_init__(self) -> None:
+        Grid.from_axes((1, 1, 1)).reoriented(self.orientation)
+
     def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
         """The move, or nothing when the axes already run so."""
-        if scene.grid.orientation == self.orientation:
+        if scene.grid.orientation == self.orientation.upper():
             return None
         return Move(scene.grid, scene.grid.reoriented(self.orientation))
 
@@ -102,7 +109,11 @@ def sided(names: Iterable[str]) -> list[str]:
         >>> sided(["liver", "kidney_left", "RightKidney", "femur-L", "vertebra L1"])
         ['kidney_left', 'RightKidney', 'femur-L']
     """
-    return [name for name in names if _SIDED & set(_words(name))]
+    return [
+        name
+        for name in names
+        if any(word in _SIDED or word.startswith(_SIDED_LATIN) for word in _words(name))
+    ]
 
 
 def _words(name: str) -> list[str]:

@@ -85,12 +85,15 @@ class Trail:
             steps: the classes of steps that may be built; add your own here.
 
         Raises:
-            ValueError: for another version, or a step that is not among ``steps``.
+            ValueError: for another version, a trail without steps, or a step that is not among
+                ``steps``.
         """
         if values.get("medlib_trail") != VERSION:
             raise ValueError(
                 f"this is no trail of version {VERSION} (medlib_trail is "
                 f"{values.get('medlib_trail')!r}); read it with the medlib that wrote it"
             )
+        if not isinstance(values.get("steps"), list):
+            raise ValueError("this trail has no steps; it is not whole")
         allowed = tuple(steps)
         return cls(tuple(from_dict(step, allowed) for step in values["steps"]))

@@ -236,7 +236,7 @@ def test_values_on_another_grid_are_refused():
     grid = Grid.from_axes((4, 4, 4))
     move = Move(grid, grid.window((1, 1, 1), (2, 2, 2)))
     elsewhere = Grid.from_axes((4, 4, 4), origin=(0, 0, 1))
-    with pytest.raises(ValueError, match="not on the grid that the move starts from.*1 mm apart"):
+    with pytest.raises(ValueError, match=r"not on the grid that the move starts from.*1 mm apart"):
         resample(Volume(torch.zeros(1, 4, 4, 4), elsewhere), move)
 
 

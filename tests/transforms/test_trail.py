@@ -1,0 +1,303 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from strategies import voxels
+
+from medlib.space import Affine, Grid
+from medlib.transforms import (
+    RECIPES,
+    Brightness,
+    CropOrPad,
+    CropToForeground,
+    Flip,
+    Item,
+    Move,
+    Noise,
+    Normalise,
+    PadTo,
+    Pipeline,
+    RandomAffine,
+    RandomPatch,
+    Reorient,
+    Rescale,
+    Resize,
+    Spacing,
+    Trail,
+    Window,
+    apply,
+)
+from medlib.types import CTVolume, Labels, Mask, MRVolume, Points, Probabilities
+
+ORGANS = Labels.of(["liver", "spleen", "kidney"])
+
+
+def oblique(shape=(20, 24, 28), spacing=(2.5, 1.1, 0.9)):
+    turn = Affine.rotation((10, -20, 35)).matrix[:3, :3]
+    directions = turn @ np.eye(3)[:, ::-1]
+    return Grid.from_axes(shape, spacing=spacing, directions=directions, origin=(30, -40, 500))
+
+
+def organs(grid):
+    """Three smooth organs, as a mask."""
+    index = voxels(grid) - grid.centre
+    extent = (np.array(grid.shape) * grid.spacing).min()
+    data = np.zeros(grid.shape, dtype=np.uint8)
+    for label, (middle, radii) in enumerate(
+        [((-0.15, 0, 0), (0.2, 0.3, 0.3)), ((0.2, 0.1, 0), (0.15, 0.2, 0.2)),
+         ((0.1, -0.25, 0.1), (0.12, 0.12, 0.2))], start=1,
+    ):  # fmt: skip
+        inside = (((index / extent - middle) / radii) ** 2).sum(-1) <= 1
+        data[inside & (data == 0)] = label
+    return Mask(torch.from_numpy(data)[None], grid, ORGANS)
+
+
+def scan_of(grid, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return CTVolume(torch.rand(1, *grid.shape, generator=draw) * 400 - 100, grid)
+
+
+def dice(a, b):
+    return 2 * int((a & b).sum()) / int(a.sum() + b.sum())
+
+
+def done(seed=3):
+    grid = oblique()
+    pipeline = Pipeline(
+        (
+            Reorient("RAS"),
+            CropToForeground(above=-50, margin=2),
+            Spacing((1.5, 1.0, 1.0)),
+            Normalise(mean=50, deviation=100, low=-200, high=300),
+            RandomAffine(degrees=20, scale=0.1, shift=3),
+            Flip("superior-inferior"),
+            Noise(0.1),
+            Brightness(),
+            RandomPatch((16, 20, 20)),
+        )
+    )
+    return pipeline(Item((scan_of(grid), organs(grid)), name="a"), seed=seed), grid
+
+
+# --- as JSON ----------------------------------------------------------------------------------
+
+
+def test_json_brings_back_an_equal_trail():
+    item, _ = done()
+    text = json.dumps(item.trail.to_dict(), allow_nan=False)
+    assert Trail.from_dict(json.loads(text)) == item.trail
+
+
+def test_a_fused_move_is_json_too():
+    item, _ = done()
+    trail = Trail((item.trail.way_back(),))
+    assert Trail.from_dict(json.loads(json.dumps(trail.to_dict()))) == trail
+
+
+SCRIPT = """
+import json, sys
+import numpy as np, torch
+from medlib.space import Grid
+from medlib.transforms import Trail
+from medlib.types import Labels, Mask, Points, Probabilities
+
+folder = sys.argv[1]
+words = json.load(open(folder + "/trail.json"))
+trail, grid = Trail.from_dict(words["trail"]), Grid.from_dict(words["grid"])
+labels = Labels.from_list(words["labels"])
+arrays = np.load(folder + "/arrays.npz")
+mask = trail.decode(Mask(torch.from_numpy(arrays["mask"]), grid, labels))
+probable = trail.decode(Probabilities(torch.from_numpy(arrays["probable"]), grid, labels))
+points = trail.decode(Points(arrays["points"]))
+assert mask.grid == probable.grid
+np.savez(folder + "/decoded.npz", mask=mask.data.numpy(), probable=probable.data.numpy(),
+         points=points.coordinates, affine=mask.grid.affine)
+"""
+
+
+def test_another_process_decodes_the_same_with_nothing_but_the_json(tmp_path):
+    item, native = done()
+    grid = item.grid
+    draw = torch.Generator().manual_seed(1)
+    mask = torch.randint(0, 4, (1, *grid.shape), generator=draw).to(torch.uint8)
+    probable = torch.softmax(torch.randn(4, *grid.shape, generator=draw), 0)
+    points = voxels(grid)[3, 4, :5]
+    words = {"trail": item.trail.to_dict(), "grid": grid.to_dict(), "labels": ORGANS.to_list()}
+    (tmp_path / "trail.json").write_text(json.dumps(words))
+    np.savez(tmp_path / "arrays.npz", mask=mask.numpy(), probable=probable.numpy(), points=points)
+    subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], check=True)
+    there = np.load(tmp_path / "decoded.npz")
+
+    here = item.trail.decode(Mask(mask, grid, ORGANS))
+    assert here.grid == native
+    assert np.array_equal(there["affine"], native.affine)
+    assert np.array_equal(there["mask"], here.data.numpy())
+    sure = item.trail.decode(Probabilities(probable, grid, ORGANS)).data.numpy()
+    assert np.allclose(there["probable"], sure, atol=1e-6)
+    assert np.array_equal(there["points"], item.trail.decode(Points(points)).coordinates)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ({"medlib_trail": 2, "steps": []}, "no trail of version 1"),
+        ({"steps": []}, "no trail of version 1"),
+        ({"medlib_trail": 1}, "has no steps"),
+        ({"medlib_trail": 1, "steps": [{"type": "Exec", "code": "1"}]}, "'Exec' is not one of"),
+        ({"medlib_trail": 1, "steps": [{"type": "Spacing"}]}, "'Spacing' is not one of"),
+        ({"medlib_trail": 1, "steps": [{"type": "AddNoise", "seed": 1}]}, "needs deviation"),
+        (
+            {"medlib_trail": 1, "steps": [{"type": "AddNoise", "deviation": 1, "seed": 1, "x": 2}]},
+            "AddNoise has no x",
+        ),
+    ],
+)
+def test_trails_that_are_refused(words, match):
+    with pytest.raises(ValueError, match=match):
+        Trail.from_dict(words)
+
+
+def test_a_step_of_one_s_own_is_read_when_it_is_allowed():
+    trail = Trail((Rescale(1.0, 2.0),))
+    with pytest.raises(ValueError, match="'Rescale' is not one of"):
+        Trail.from_dict(trail.to_dict(), steps=(Move,))
+    assert Trail.from_dict(trail.to_dict(), steps=(Rescale,)) == trail
+
+
+def test_trails_items_and_pipelines_survive_a_pickle():
+    item, _ = done()
+    again = pickle.loads(pickle.dumps(item))
+    assert again.trail == item.trail
+    assert torch.equal(again.values[0].data, item.values[0].data)
+    mask = item.values[1]
+    assert torch.equal(again.trail.decode(mask).data, item.trail.decode(mask).data)
+
+
+# --- the way back -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", ["linear", "nearest"])
+@pytest.mark.parametrize("way", ["resampled", "turned"])
+def test_organs_there_and_back_at_one_millimetre(way, labels):
+    grid = oblique((72, 80, 80), spacing=(1, 1, 1))
+    mask = organs(grid)
+    step = {
+        "resampled": Spacing((0.8, 1.2, 0.9), labels=labels),
+        "turned": RandomAffine(degrees=15, scale=0.1),
+    }[way]
+    item = Pipeline((step,))(Item((mask,)), seed=1)
+    back = item.trail.decode(item.values[0])
+    assert back.grid == grid
+    worst = min(dice(back.structure(n), mask.structure(n)) for n in ORGANS.names)
+    assert worst >= (0.99 if labels == "linear" and way == "resampled" else 0.97), worst
+
+
+def test_a_patch_decodes_to_where_it_was_and_nothing_elsewhere():
+    grid = oblique()
+    mask = organs(grid)
+    item = Pipeline((Reorient("LPS"), RandomPatch((9, 9, 9), on_label=1.0)))(Item((mask,)))
+    back = item.trail.decode(item.values[0]).data
+    reached = item.trail.decode(
+        Mask(torch.ones_like(item.values[0].data), item.grid, ORGANS)
+    ).data.bool()
+    assert torch.equal(back[reached], mask.data[reached])
+    assert (back[~reached] == 0).all()
+    assert int(reached.sum()) == 9**3
+
+
+def test_decoding_passes_through_intensities_in_their_order():
+    grid = oblique()
+    scan = scan_of(grid)
+    pipeline = Pipeline((Normalise(mean=50, deviation=100), Reorient("RAS"), Window(0, 10)))
+    item = pipeline(Item((scan,)))
+    back = item.trail.decode(item.values[0])
+    assert type(back) is CTVolume
+    assert back.grid == grid
+    assert back.units == "HU"
+    assert torch.allclose(back.data, scan.data, atol=1e-3)
+    assert item.trail.lost() == ["values below -5 and above 5 (1) were clipped"]
+
+
+def test_what_is_lost_is_told():
+    item, _ = done()
+    lost = item.trail.lost()
+    assert lost[0] == "values below -200 and above 300 (HU) were clipped"
+    assert "noise of standard deviation" in lost[1]
+
+
+def test_the_native_grid_and_the_way_back_to_it():
+    item, native = done()
+    assert item.trail.native == native
+    back = item.trail.way_back()
+    assert (back.source, back.landing) == (item.grid, native)
+    mask = item.values[1]
+    assert torch.equal(apply(back, mask).data, item.trail.decode(mask).data)
+    assert Trail().way_back() is None
+    assert Trail().native is None
+
+
+def test_a_prediction_on_another_grid_is_refused():
+    """Restoring by shape and not by grid is how peers put labels in the wrong place."""
+    item, _ = done()
+    wrong = Grid(item.grid.shape, Affine.translation((1, 0, 0)).matrix @ item.grid.affine)
+    with pytest.raises(ValueError, match="1 mm apart"):
+        item.trail.decode(Mask(torch.zeros(1, *wrong.shape, dtype=torch.uint8), wrong, ORGANS))
+
+
+def test_an_item_may_go_on_where_another_pipeline_ended():
+    grid = oblique()
+    mask = organs(grid)
+    first, second = Pipeline((Reorient("RAS"),)), Pipeline((CropOrPad((30, 30, 30)),))
+    item = second(first(Item((mask,))))
+    assert len(item.trail.steps) == 2
+    assert torch.equal(item.trail.decode(item.values[0]).data, mask.data)
+    together = (first + second)(Item((mask,)))
+    assert together.trail == item.trail
+
+
+# --- recipes as JSON --------------------------------------------------------------------------
+
+EXAMPLES = (
+    Brightness(0.3, 0.2, 0.5),
+    CropOrPad((4, 5, 0)),
+    CropToForeground(above=-300.0, margin=3),
+    Flip("anterior-posterior", 0.5),
+    Noise(0.2),
+    Normalise(1.0, 2.0, low=-1.0),
+    PadTo((32, 32, 32)),
+    RandomAffine(10, 0.2, 3.0),
+    RandomPatch((8, 8, 8), on_label=0.3),
+    Reorient("RAS"),
+    Resize((8, 8, 8)),
+    Spacing((1.0, 0.0, 2.0), labels="nearest"),
+    Window(40, 400),
+)
+
+
+def test_every_recipe_is_json():
+    assert {type(recipe) for recipe in EXAMPLES} == set(RECIPES)
+    pipeline = Pipeline(EXAMPLES)
+    specs = json.loads(json.dumps(pipeline.to_list(), allow_nan=False))
+    assert Pipeline.from_list(specs, allowed=RECIPES) == pipeline
+
+
+def test_a_file_cannot_ask_for_other_recipes():
+    with pytest.raises(ValueError, match="'Move' is not one of the types allowed"):
+        Pipeline.from_list([{"type": "Move"}], allowed=RECIPES)
+    with pytest.raises(ValueError, match="not one of the types allowed"):
+        Pipeline.from_list([{"type": ["Flip"]}], allowed=RECIPES)
+    with pytest.raises(ValueError, match="Spacing needs millimetres"):
+        Pipeline.from_list([{"type": "Spacing"}], allowed=RECIPES)
+    with pytest.raises(ValueError, match="direction must be one of"):
+        Pipeline.from_list([{"type": "Flip", "direction": "up"}], allowed=RECIPES)
+
+
+def test_mr_has_no_meaning_to_keep():
+    grid = oblique()
+    item = Pipeline((Normalise(),))(Item((MRVolume(scan_of(grid).data, grid),)))
+    assert item.values[0].units == "1"
+    assert item.trail.decode(item.values[0]).units == "arbitrary"
