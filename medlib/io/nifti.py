@@ -156,7 +156,7 @@ def write_nifti(value: Volume | Mask, path: str | Path) -> None:
         header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, text.encode()))
     raw = image.to_bytes()
     if path.name.lower().endswith(".gz"):
-        raw = gzip.compress(raw, compresslevel=3, mtime=0)
+        raw = gzip.compress(raw, compresslevel=1, mtime=0)
     with written_whole(path) as partial:
         partial.write_bytes(raw)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -33,7 +33,7 @@ class Stack(ABC):
     """
 
     name: str
-    files: tuple[File, ...]
+    files: tuple[File, ...] = field(repr=False)
     kind: type[Volume]
     grid: Grid
     modality: str = ""

@@ -45,7 +45,7 @@ def read_structures(path: str | Path, *, on: Grid | None = None) -> Mask:
         tuple(Label(i, s.name, code_for(s.name)) for i, s in enumerate(stacks, start=1))
     )
     grid = stacks[0].grid if on is None else on
-    voxels = layered(_each(stacks, grid), grid.shape)
+    voxels = layered(_each(stacks, grid), grid.shape, top=len(stacks))
     return Mask(torch.from_numpy(voxels), grid, labels)
 
 

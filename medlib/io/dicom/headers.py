@@ -346,31 +346,36 @@ def _frames(header: Header, dataset: Dataset) -> list[Frame]:
             f"{header.file.name} describes {len(each)} of its {header.frames} frames",
             series_uid=header.series_uid,
         )
+    common = _plain_values(dataset)
+    for group in shared:
+        common |= _macro_values(group)
     return [
-        _frame(header, i, [*_macros(each[i] if each else None), *_macros(*shared), dataset])
+        _frame(header, i, common | _macro_values(each[i]) if each else common)
         for i in range(header.frames)
     ]
 
 
-def _macros(*groups: Dataset | None) -> list[Dataset]:
-    """The functional group macros of a frame (each a sequence of one item)."""
-    return [
-        element.value[0]
-        for group in groups
-        if group is not None
-        for element in group
-        if element.VR == "SQ" and element.value
-    ]
+def _plain_values(dataset: Dataset) -> dict[str, Any]:
+    """What is stated outright, by keyword; empty values and sequences are left out."""
+    return {
+        element.keyword: element.value
+        for element in dataset
+        if element.VR != "SQ" and element.value not in (None, "")
+    }
 
 
-def _frame(header: Header, index: int, places: list[Dataset]) -> Frame:
-    """A frame from the data sets that may describe it, the most particular first."""
+def _macro_values(groups: Dataset) -> dict[str, Any]:
+    """What a frame's functional groups state (each is a sequence of one item)."""
+    values: dict[str, Any] = {}
+    for element in groups:
+        if element.VR == "SQ" and element.value:
+            values |= _plain_values(element.value[0])
+    return values
 
-    def find(keyword: str) -> Any:
-        for place in places:
-            if keyword in place and place[keyword].value not in (None, ""):
-                return place[keyword].value
-        return None
+
+def _frame(header: Header, index: int, values: dict[str, Any]) -> Frame:
+    """A frame from all that is stated of it."""
+    find = values.get
 
     def floats(keyword: str, count: int) -> Vector | None:
         value = find(keyword)

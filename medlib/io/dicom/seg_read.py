@@ -58,7 +58,8 @@ def read_segmentation(file: File, *, on: Grid | None = None) -> Mask:
         voxels = np.zeros((1, *grid.shape), np.uint8 if pixels.dtype.itemsize == 1 else np.int32)
         voxels[0, slices] = pixels
     else:
-        voxels = layered(_segments(pixels, slices, numbers, grid), grid.shape)
+        segments = _segments(pixels, slices, numbers, grid)
+        voxels = layered(segments, grid.shape, top=max(numbers))
     mask = Mask(torch.from_numpy(voxels), grid, labels)
     if unknown := mask.unknown_ids():
         raise UnreadableError(f"{file.name} uses segments that it does not describe: {unknown}")
@@ -110,7 +111,7 @@ def _segments(
         where = np.zeros(grid.shape, bool)
         for i, (k, owner) in enumerate(zip(slices, numbers, strict=True)):
             if owner == number:
-                where[k] |= pixels[i].astype(bool)
+                where[k] |= pixels[i] != 0
         yield number, where
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -38,7 +38,7 @@ class DicomStack(Stack):
         part: which part of its series it is, for its name; empty if it is the whole.
     """
 
-    frames: tuple[Frame, ...]
+    frames: tuple[Frame, ...] = field(repr=False)
     factor: float = 1.0
     part: str = ""
 
