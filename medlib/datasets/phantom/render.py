@@ -12,7 +12,7 @@ from medlib.datasets.phantom.shapes import Field, Solid
 from medlib.space import Affine, Grid
 from medlib.space.grid import FloatArray
 
-_NODE_MM = 2.8  # fields are smooth: worked out this far apart in the plane, interpolated between
+_NODE_MM = 3.4  # fields are smooth: worked out this far apart in the plane, interpolated between
 _DEEP = 8.0  # voxels from a surface beyond which it does not matter how far
 
 
