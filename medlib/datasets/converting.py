@@ -135,27 +135,25 @@ def _join_slices(task: _Task) -> None:
 def _join_structures(task: _Task) -> None:
     """A folder a structure, each a DICOM series of zero and not zero; structures overlap."""
     from medlib.io import read_structures, survey, write_seg
-    from medlib.io.layers import layered
 
     (stack,) = survey(task.place_image()).stacks
     found = read_structures(task.case.label, on=stack.grid)
-    joined: dict[int, torch.Tensor] = {}
+    # The same layers, under the card's ids: several folders may be one structure to it.
+    lookup = torch.zeros(max(found.labels.ids) + 1, dtype=torch.uint8)
     unnamed = []
-    for name in found.labels.names:
-        label_id = _stored_as(task.card, name)
+    for label in found.labels:
+        label_id = _stored_as(task.card, label.name)
         if label_id is None:
-            unnamed.append(name)
-            continue
-        where = found.structure(name)
-        joined[label_id] = joined[label_id] | where if label_id in joined else where
+            unnamed.append(label.name)
+        else:
+            lookup[label.id] = label_id
     if unnamed:
         warnings.warn(
             f"{task.card.name}, case {task.case.name}: left out, for the card has no label for "
             f"them: {', '.join(unnamed)}",
             stacklevel=2,
         )
-    layers = layered(((i, where.numpy()) for i, where in sorted(joined.items())), stack.grid.shape)
-    mask = Mask(torch.from_numpy(layers), stack.grid, task.card.table)
+    mask = Mask(lookup[found.data.long()], stack.grid, task.card.table)
     write_seg(mask, stack, task.label_path, **_made_by(task.card))
 
 
