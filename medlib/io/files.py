@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import unicodedata
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
-
 
 FILE_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 """What reading bytes raises, from a disk or out of a damaged archive."""
@@ -111,7 +111,12 @@ def walk(path: Path) -> Iterator[File]:
         UnreadableError: when a zip archive is damaged, or holds a member that points outside it.
     """
     if path.is_dir():
-        for folder, folders, files in os.walk(path):
+        visited: set[str] = set()
+        for folder, folders, files in os.walk(path, followlinks=True):
+            if (real := os.path.realpath(folder)) in visited:  # links may run in circles
+                folders.clear()
+                continue
+            visited.add(real)
             folders.sort()
             yield from (File(Path(folder) / name) for name in sorted(files))
     elif not path.exists():
@@ -141,21 +146,12 @@ def _members(path: Path) -> Iterator[File]:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` if all goes well, and else nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
+    partial = path.with_name(f".part-{uuid.uuid4().hex}{path.suffix}")
     try:
         yield partial
-        partial.chmod(0o666 & ~_umask())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def safe_name(text: str) -> str:

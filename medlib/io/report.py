@@ -48,12 +48,15 @@ def _summary(survey: Survey) -> str:
     stacks = survey.stacks
     if not stacks:
         return "No volumes were found."
-    patients = len({stack.patient for stack in stacks})
-    studies = len({stack.study for stack in stacks})
     kinds = Counter(_kind(stack) for stack in stacks)
     what = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
-    whose = f"{_count(patients, 'patient')} in {_count(studies, 'study', 'studies')}"
-    return f"{_count(len(stacks), 'volume')} ({what}) of {whose}."
+    dicom = [stack for stack in stacks if stack.source == "dicom"]
+    patients = _count(len({stack.patient for stack in dicom}), "patient")
+    studies = _count(len({stack.study for stack in dicom}), "study", "studies")
+    whose = f" of {patients} in {studies}" if dicom else ""
+    unsaid = len(stacks) - len(dicom)
+    nifti = f" {unsaid} in NIfTI, which does not say whose." if unsaid else ""
+    return f"{_count(len(stacks), 'volume')} ({what}){whose}.{nifti}"
 
 
 def _kind(stack: Stack) -> str:

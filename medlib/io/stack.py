@@ -120,11 +120,13 @@ class Refusal:
         files: what is refused.
         reason: why, naming the file or attribute at fault.
         remedy: what would mend it; may be empty.
+        aside: whether these images never were part of a volume, as localizers and screenshots.
     """
 
     files: tuple[File, ...]
     reason: str
     remedy: str = ""
+    aside: bool = False
 
     @property
     def where(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,12 +80,19 @@ def read_volume(path: str | Path, kind: type[Volume] | None = None) -> Volume:
         kind: what it is, where the files do not say (NIfTI).
 
     Raises:
-        UnreadableError: when there is none, or more than one; the message lists what there is.
+        UnreadableError: when there is none, or more than one, or beside the one another that
+            cannot be used; the message lists what there is.
     """
     found = survey(path)
-    if len(found.stacks) == 1:
+    lost = [refusal for refusal in found.refusals if not refusal.aside]
+    if len(found.stacks) == 1 and not lost:
         return found.stacks[0].read(kind)
     name = Path(path).name
+    if len(found.stacks) == 1:
+        raise UnreadableError(
+            f"{name} holds the volume {found.stacks[0].name}, and beside it what cannot be used: "
+            f"{lost[0].reason}. Use medlib.io.survey and read the one you want."
+        )
     if found.stacks:
         names = ", ".join(stack.name for stack in found.stacks)
         raise UnreadableError(
@@ -111,6 +119,8 @@ class _Found:
         try:
             if file.name == "DICOMDIR":  # the files that it lists are met on the walk
                 self.ignored.append(Skipped(file, "a DICOM directory"))
+            elif file.name.startswith("._"):  # macOS leaves one beside every file it copies
+                self.ignored.append(Skipped(file, "a macOS resource fork"))
             elif nifti.is_nifti(file.name):
                 self.stacks.append(nifti.read_stack(file))
             elif looks_like_dicom(file.read(0, 132)):
@@ -199,23 +209,31 @@ def _warned_of_mixed_patients(stacks: Sequence[Stack]) -> list[Stack]:
 
 
 def _named(stacks: Sequence[Stack], root: Path) -> list[Stack]:
-    """Stacks with safe names, each unique whatever the case of its letters."""
+    """Stacks with safe names, each unique whatever the case of its letters.
+
+    Where names clash, the folders above tell them apart, as far up as needed; then a number.
+    """
     names = [_short_name(stack, stacks) for stack in stacks]
-    for depth in range(1, 4):
-        count = Counter(name.casefold() for name in names)
-        if max(count.values(), default=1) == 1:
+    above = [_folders_above(stack, root) for stack in stacks]
+    while clashing := _clashing(names):
+        climbing = [i for i in clashing if above[i]]
+        if not climbing:
             break
-        for i, stack in enumerate(stacks):
-            if count[names[i].casefold()] > 1:
-                names[i] = _with_parent(names[i], stack, depth, root)
-    seen: Counter[str] = Counter()
+        for i in climbing:
+            names[i] = safe_name(f"{above[i].pop()}_{names[i]}")
+    taken: set[str] = set()
     named = []
     for stack, name in zip(stacks, names, strict=True):
-        seen[name.casefold()] += 1
-        again = seen[name.casefold()]
-        unique = safe_name(name if again == 1 else f"{name}-{again}")
+        choices = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
+        unique = next(choice for choice in choices if choice.casefold() not in taken)
+        taken.add(unique.casefold())
         named.append(dataclasses.replace(stack, name=unique))
     return named
+
+
+def _clashing(names: Sequence[str]) -> list[int]:
+    count = Counter(name.casefold() for name in names)
+    return [i for i, name in enumerate(names) if count[name.casefold()] > 1]
 
 
 def _short_name(stack: Stack, stacks: Sequence[Stack]) -> str:
@@ -230,10 +248,8 @@ def _short_name(stack: Stack, stacks: Sequence[Stack]) -> str:
     return safe_name(f"{folder.name}{series}{stack.part}")
 
 
-def _with_parent(name: str, stack: Stack, depth: int, root: Path) -> str:
+def _folders_above(stack: Stack, root: Path) -> list[str]:
+    """Names of the folders inside ``root`` that are not in the stack's name yet, outermost first."""
     folder = stack.files[0].folder
-    up = folder if not isinstance(stack, DicomStack) and depth == 1 else None
-    parents = [folder, *folder.parents]
-    place = parents[depth - (0 if isinstance(stack, DicomStack) else 1)] if up is None else up
-    inside = place == root or root in place.parents
-    return safe_name(f"{place.name}_{name}") if inside else name
+    inside = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    return list(inside[:-1] if isinstance(stack, DicomStack) else inside)

@@ -1,10 +1,15 @@
 """Whole folders into NIfTI, with an account; and names that are safe and unique."""
 
 import json
+import pickle
+import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+import torch
 from pydicom.uid import RLELossless
 
 from medlib.io import UnreadableError, convert, describe, read_volume, survey
@@ -124,3 +129,59 @@ def test_the_description_says_what_is_there_and_what_is_not(tmp_path, series):
     assert "thorax: CT, 6 slices of 8×10, 2.5 mm apart, pixels of 0.8×0.7 mm, SPL" in text
     assert "head (5 files): 1 slice(s) are missing" in text
     assert "Secret" not in text
+
+
+def test_long_names_stay_unique(tmp_path, series):
+    """A name is cut to a length that every file system takes; what told it apart may be cut off."""
+    for i in range(3):
+        folder = series(seed=i, SeriesNumber=i).save(
+            tmp_path / ("x" * 90), [f"{i}-{k}" for k in range(6)]
+        )
+    names = [stack.name for stack in survey(folder).stacks]
+    assert len(set(names)) == 3
+    assert max(map(len, names)) < 90
+
+
+def test_a_volume_beside_one_that_is_lost_is_not_read_unasked(tmp_path, series):
+    """Asking for "the" volume of a folder must not yield the wrong one of two."""
+    series().save(tmp_path / "arterial")
+    series(seed=1).save(tmp_path / "venous")
+    (tmp_path / "venous" / "003.dcm").unlink()
+    with pytest.raises(UnreadableError, match=r"arterial, and beside it .* missing"):
+        read_volume(tmp_path)
+    assert [stack.name for stack in survey(tmp_path).stacks] == ["arterial"]
+
+
+def test_what_macos_leaves_in_archives_is_no_damage(tmp_path, series):
+    made = series()
+    made.save(tmp_path / "in" / "ct")
+    for k in range(6):
+        (tmp_path / "in" / "ct" / f"._{k:03d}.dcm").write_bytes(b"\x00\x05\x16\x07" + b"\0" * 100)
+    found = survey(tmp_path / "in")
+    assert (len(found.stacks), found.refusals, len(found.ignored)) == (1, (), 6)
+
+
+def test_linked_folders_are_surveyed_once(tmp_path, series):
+    series().save(tmp_path / "store" / "ct")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "store" / "ct")
+    (tmp_path / "in" / "circle").symlink_to(tmp_path / "in")
+    assert [stack.name for stack in survey(tmp_path / "in").stacks] == ["linked"]
+
+
+def test_importing_is_light():
+    code = (
+        "import sys, medlib.io; heavy = {'SimpleITK', 'pydicom', 'highdicom', 'nibabel'}; "
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stack_travels_to_another_process(tmp_path, series):
+    made = series()
+    made.save(tmp_path / "ct")
+    archive = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "ct")
+    (stack,) = survey(archive).stacks
+    copy = pickle.loads(pickle.dumps(stack))
+    assert torch.equal(copy.read().data, stack.read().data)

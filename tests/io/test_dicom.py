@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from pydicom import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -443,6 +444,14 @@ def test_ct_in_other_units_is_not_called_hounsfield(tmp_path, series):
     (stack,) = survey(series(RescaleType="MGML").save(tmp_path)).stacks
     assert stack.kind is Volume
     assert "MGML, not HU" in stack.warnings[0]
+
+
+def test_a_lookup_table_is_not_passed_over(tmp_path, series):
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [4, 0, 16], "US"
+    table.LUTData = bytes(8)
+    made = series(modality="MR", slope=None, ModalityLUTSequence=[table])
+    refused(made.save(tmp_path), "Modality LUT")
 
 
 # --- encodings --------------------------------------------------------------------------------

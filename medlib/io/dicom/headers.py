@@ -50,7 +50,7 @@ _KEYWORDS = (
     *("Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
     *("HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
-    *("RescaleSlope", "RescaleIntercept", "RescaleType", "InstanceNumber"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "InstanceNumber", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *(keyword for keyword, _ in DISCRIMINATORS),
 )
@@ -110,6 +110,7 @@ class Header:
     signed: bool
     padding: tuple[int, int] | None  # stored values, both ends included
     overlay_in_pixels: bool
+    lookup_table: bool  # stored values mean something only through a table
     images_in_acquisition: int | None
     pixels_at: int | None  # where native pixel data starts; None if encapsulated or deflated
 
@@ -283,6 +284,7 @@ def _header(file: File, dataset: Dataset, pixels_at: int | None) -> Header:
         signed=signed,
         padding=_padding(dataset, allocated, signed),
         overlay_in_pixels=bool(dataset[_OVERLAY_BIT].value) if _OVERLAY_BIT in dataset else False,
+        lookup_table=bool(dataset.get("ModalityLUTSequence")),
         images_in_acquisition=_integer(dataset, "ImagesInAcquisition"),
         pixels_at=pixels_at,
     )
@@ -377,13 +379,12 @@ def _frame(header: Header, index: int, values: dict[str, Any]) -> Frame:
     """A frame from all that is stated of it."""
     find = values.get
 
-    def floats(keyword: str, count: int) -> Vector | None:
-        value = find(keyword)
-        values = tuple(float(v) for v in ([value] if count == 1 else value or ()))
-        return values if len(values) == count else None
+    def vector(keyword: str, count: int) -> Vector | None:
+        numbers = tuple(float(v) for v in find(keyword) or ())
+        return numbers if len(numbers) == count else None
 
     def number(keyword: str) -> float | None:
-        return None if find(keyword) is None else float(find(keyword))
+        return float(values[keyword]) if keyword in values else None
 
     pairs = [(keyword, find(keyword)) for keyword, _ in DISCRIMINATORS]
     tags = {keyword: _plain(value) for keyword, value in pairs if value is not None}
@@ -395,9 +396,9 @@ def _frame(header: Header, index: int, values: dict[str, Any]) -> Frame:
         header=header,
         index=index,
         number=int(find("InstanceNumber") or 0),
-        position=floats("ImagePositionPatient", 3),
-        orientation=floats("ImageOrientationPatient", 6),
-        spacing=floats("PixelSpacing", 2),
+        position=vector("ImagePositionPatient", 3),
+        orientation=vector("ImageOrientationPatient", 6),
+        spacing=vector("PixelSpacing", 2),
         thickness=abs(thickness) if thickness else None,
         slope=number("RescaleSlope"),
         intercept=number("RescaleIntercept"),

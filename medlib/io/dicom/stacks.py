@@ -63,10 +63,11 @@ def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     """
     refusals: list[Refusal] = []
     stacks: list[DicomStack] = []
+    planes = list(frames)
     for group, reason, remedy in _not_planes(frames):
-        refusals.append(_refusal(group, reason, remedy))
-    refused = {id(frame) for group, _, _ in _not_planes(frames) for frame in group}
-    planes = [frame for frame in frames if id(frame) not in refused]
+        refusals.append(_refusal(group, reason, remedy, aside=True))
+        left_out = set(map(id, group))
+        planes = [frame for frame in planes if id(frame) not in left_out]
     try:
         for frame in planes:
             geometry.check_plane(frame)
@@ -75,7 +76,7 @@ def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     except UnreadableError as error:
         return [], [*refusals, _refusal(planes, str(error))]
     refusals += [
-        _refusal([stray], f"{stray} lies across the other slices of its series, as a localizer")
+        _refusal([stray], f"{stray} lies across its series, as a localizer does", aside=True)
         for stray in strays
     ]
     for bundle in bundles:
@@ -92,8 +93,10 @@ def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     return stacks, refusals
 
 
-def _refusal(frames: Iterable[Frame], reason: str, remedy: str = "") -> Refusal:
-    return Refusal(tuple(dict.fromkeys(f.file for f in frames)), reason, remedy)
+def _refusal(
+    frames: Iterable[Frame], reason: str, remedy: str = "", *, aside: bool = False
+) -> Refusal:
+    return Refusal(tuple(dict.fromkeys(f.file for f in frames)), reason, remedy, aside)
 
 
 def _not_planes(frames: Sequence[Frame]) -> list[tuple[list[Frame], str, str]]:
@@ -245,6 +248,8 @@ def _stack(
 ) -> DicomStack:
     grid, warnings = geometry.to_grid(frames)
     first = frames[0].header
+    if any(f.header.lookup_table for f in frames):
+        raise UnreadableError("its values go through a Modality LUT, which is not read")
     kind, doubts = _kind(frames)
     if several_sizes:
         warnings.append("its series holds images of several sizes or orientations, read apart")
