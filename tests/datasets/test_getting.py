@@ -242,3 +242,42 @@ def test_real_overlapping_structures(real_data: Path, tmp_path: Path) -> None:
     tumour, liver = mask.structure("liver tumour"), mask.structure("liver")
     assert (tumour & liver).sum() > 0.9 * tumour.sum()  # lost, were they put into one layer
     assert mask.volume_ml("liver") == pytest.approx(1860.6, abs=0.1)
+
+
+def test_series_of_structures_become_a_mask(archive: Path, tmp_path: Path) -> None:
+    """3D-IRCADb-01 as its owners pack it; two tumours are one label, and nothing goes unsaid."""
+    import pydicom
+    from pydicom.uid import generate_uid
+
+    root = tmp_path / "3Dircadb1" / "3Dircadb1.3"
+    images = shutil.copytree(archive / "images" / "PHANTOM-001", root / "PATIENT_DICOM")
+    drawn = read_volume(images)
+    labels = read_mask(archive / "labels" / "PHANTOM-001.dcm", on=drawn.grid)
+    tumour, liver = labels.structure("liver lesion"), labels.structure("liver")
+    upper = torch.arange(tumour.shape[0])[:, None, None] >= tumour.any((1, 2)).nonzero().median()
+    stored = {
+        "liver": liver | tumour,
+        "livertumor1": tumour & upper,
+        "livertumor2": tumour & ~upper,
+        "unheardof": labels.structure("aorta"),
+    }
+    from medlib.io import survey
+
+    for name, where in stored.items():
+        (root / "MASKS_DICOM" / name).mkdir(parents=True)
+        series = generate_uid()
+        for file, image in zip(survey(images).stacks[0].files, where.numpy(), strict=True):
+            ds = pydicom.dcmread(str(file))
+            ds.SeriesInstanceUID = series
+            ds.RescaleIntercept = "0"
+            ds.PixelData = (image * np.uint16(255)).astype("<u2").tobytes()
+            ds.save_as(root / "MASKS_DICOM" / name / file.name)
+    with (
+        pytest.warns(UserWarning, match="1 of 20"),
+        pytest.warns(UserWarning, match=r"case 3: left out.*: unheardof"),
+    ):
+        prepared = datasets.get("ircadb", tmp_path / "set", source=tmp_path / "3Dircadb1")
+    mask = read_mask(prepared.label("3"), labels=prepared.card.table, on=drawn.grid)
+    assert torch.equal(mask.structure("liver tumour"), tumour)
+    assert torch.equal(mask.structure("liver"), liver | tumour)
+    assert not mask.structure("skin").any()
