@@ -16,9 +16,9 @@ from medlib.datasets.prepared import Prepared, Progress, data_home, finish, fres
 
 def get(
     name: str,
-    to: Path | None = None,
+    to: str | Path | None = None,
     *,
-    source: Path | None = None,
+    source: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Have a data set: download it, or take it from a folder.

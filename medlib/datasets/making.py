@@ -12,7 +12,7 @@ from medlib.datasets.prepared import Prepared, Progress, data_home, finish, fres
 
 def make(
     name: str,
-    to: Path | None = None,
+    to: str | Path | None = None,
     *,
     seed: int | None = None,
     studies: int | None = None,
