@@ -224,14 +224,18 @@ class Grid:
     def respaced(self, spacing: Sequence[float]) -> Grid:
         """The same box, centre and directions, sampled at exactly ``spacing`` millimetres.
 
-        Sizes are rounded to whole voxels, so the box may change by up to half a voxel a side;
-        the affine says exactly where every voxel is, so nothing drifts.
+        Sizes are rounded up to whole voxels, so the box may grow by up to half a voxel a side,
+        and what lies at its edge is kept; the affine says exactly where every voxel is, so
+        nothing drifts.
+
+        Raises:
+            ValueError: when ``spacing`` is not three positive numbers.
         """
         target = np.asarray(spacing, dtype=np.float64)
         if target.shape != (3,) or not (target > 0).all():
             raise ValueError(f"spacing must be three positive millimetres, got {tuple(spacing)}")
         size = np.array(self.shape) * np.array(self.spacing) / target
-        shape = np.maximum(1, np.rint(size)).astype(int)
+        shape = np.maximum(1, np.ceil(size - 1e-3)).astype(int)  # 100.0001 voxels are 100
         return self._recentred(shape, target)
 
     def resized(self, shape: Sequence[int]) -> Grid:

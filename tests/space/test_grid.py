@@ -97,8 +97,10 @@ def test_respacing_is_exact_about_the_same_centre(grid, spacing):
     assert np.allclose(other.spacing, spacing, rtol=1e-12, atol=0)
     assert np.allclose(other.centre, grid.centre, atol=1e-9)
     assert np.allclose(other.directions, grid.directions, atol=1e-12)
-    change = np.array(other.shape) * other.spacing - np.array(grid.shape) * grid.spacing
-    assert (np.abs(change) <= np.maximum(spacing, 0) + 1e-9).all()
+    # Whole voxels, and no fewer than there is room for: what lies at the edge is not lost.
+    growth = np.array(other.shape) * other.spacing - np.array(grid.shape) * grid.spacing
+    assert (growth > -1.1e-3 * np.array(spacing)).all()
+    assert (growth < np.array(spacing)).all()
 
 
 def test_the_far_end_does_not_drift():

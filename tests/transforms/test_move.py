@@ -9,7 +9,18 @@ from oracles import itk_resampled
 from strategies import about, affines, grids, neighbours, voxels
 
 from medlib.space import Affine, Grid
-from medlib.transforms import Move, apply, resample, sampling, undo
+from medlib.transforms import (
+    CropOrPad,
+    Item,
+    Move,
+    Pipeline,
+    Reorient,
+    Spacing,
+    apply,
+    resample,
+    sampling,
+    undo,
+)
 from medlib.types import Category, CTVolume, Kind, Labels, Mask, Points, Probabilities, Volume
 
 ORGANS = Labels.of(["a", "b", "c"])
@@ -287,5 +298,7 @@ def test_nothing_is_copied_where_nothing_changes():
     scan = CTVolume(torch.empty(1, 300, 512, 512, dtype=torch.int16), grid)
     for move in (Move(grid, grid), Move(grid, Grid.from_dict(grid.to_dict()))):
         assert apply(move, scan).data.data_ptr() == scan.data.data_ptr()
+    recipes = (Reorient(grid.orientation), Spacing((1, 0.7, 0.7)), CropOrPad(grid.shape))
+    assert Pipeline(recipes)(Item((scan,))).values[0] is scan
     crop = Move(grid, grid.window((1, 1, 1), (10, 10, 10)))
     assert apply(crop, scan).data.untyped_storage().data_ptr() == scan.data.data_ptr()
