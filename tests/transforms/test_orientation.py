@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import oracle
 from strategies import grids
 
 from medlib.space import Grid
@@ -89,7 +90,7 @@ def test_reorienting_copies_voxels(grid, orientation):
 
 
 def test_reorienting_is_nibabel_s():
-    nib = pytest.importorskip("nibabel")
+    nib = oracle("nibabel")
     grid = Grid.from_axes((3, 4, 5), spacing=(3, 2, 1)).reoriented("RSA")
     data = torch.rand(1, *grid.shape)
     ours = Pipeline((Reorient("SAR"),))(Item((MRVolume(data, grid),))).values[0]
