@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from medlib.io import nifti
-from medlib.io.dicom.headers import SegmentationHeader, looks_like_dicom, read_header
+from medlib.io.dicom.frames import SegmentationHeader
+from medlib.io.dicom.headers import looks_like_dicom, read_header
 from medlib.io.dicom.seg_read import read_segmentation
 from medlib.io.files import File, UnreadableError, walk
 from medlib.io.placing import placed

@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medlib.io import nifti
-from medlib.io.dicom.headers import (
-    DamagedFileError,
-    Frame,
-    NotAnImage,
-    SegmentationHeader,
-    looks_like_dicom,
-    read_header,
-)
+from medlib.io.dicom.frames import DamagedFileError, Frame, NotAnImage, SegmentationHeader
+from medlib.io.dicom.headers import looks_like_dicom, read_header
 from medlib.io.dicom.stacks import DicomStack, assemble
 from medlib.io.files import FILE_ERRORS, File, UnreadableError, safe_name, walk
 from medlib.io.stack import Refusal, Skipped, Stack

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from medlib.io.dicom.headers import Frame
+from medlib.io.dicom.frames import Frame
 from medlib.io.files import UnreadableError
 from medlib.space import Grid
 from medlib.space.grid import FloatArray

@@ -6,41 +6,28 @@ A single-frame file gives one :class:`Frame`, a multi-frame file one for each of
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from medlib.io.files import FILE_ERRORS, File, UnreadableError
+from medlib.io.dicom.frames import (
+    DISCRIMINATORS,
+    DamagedFileError,
+    Frame,
+    Header,
+    Identity,
+    NotAnImage,
+    SegmentationHeader,
+    Vector,
+    digest,
+)
+from medlib.io.dicom.integrity import PixelsMissingError, pixels_start
+from medlib.io.files import File, UnreadableError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-Vector = tuple[float, ...]
-
-READ_ERRORS = (
-    *FILE_ERRORS,
-    *(ValueError, KeyError, AttributeError, TypeError, IndexError, RuntimeError, struct.error),
-)
-"""What damaged files make pydicom and its decoders raise."""
-
-# What may tell apart images that lie at one place, most telling first: (keyword, short name).
-DISCRIMINATORS = (
-    *(("ImageType", "type"), ("EchoNumbers", "echo"), ("EchoTime", "te")),
-    *(("EffectiveEchoTime", "te"), ("DiffusionBValue", "b"), ("SequenceName", "sequence")),
-    *(("DiffusionGradientOrientation", "direction"), ("InversionTime", "ti")),
-    *(("FlipAngle", "flip"), ("RepetitionTime", "tr"), ("ConvolutionKernel", "kernel")),
-    *(("TemporalPositionIdentifier", "time"), ("TemporalPositionIndex", "time")),
-    *(("TriggerTime", "trigger"), ("NominalPercentageOfCardiacPhase", "phase")),
-    *(("NominalCardiacTriggerDelayTime", "trigger"), ("FrameReferenceTime", "time")),
-    *(("KVP", "kvp"), ("SliceThickness", "thickness"), ("FilterType", "filter")),
-    *(("StackID", "stack"), ("SeriesDescription", "description"), ("ProtocolName", "protocol")),
-    *(("ContrastBolusAgent", "contrast"), ("AcquisitionNumber", "acquisition")),
-    *(("AcquisitionDateTime", "acquired"), ("AcquisitionTime", "acquired")),
-)
 
 _KEYWORDS = (
     "ReferencedSeriesSequence",
@@ -55,122 +42,6 @@ _KEYWORDS = (
     *(keyword for keyword, _ in DISCRIMINATORS),
 )
 _OVERLAY_BIT = 0x60000102
-_NATIVE = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a patient is, as digests: enough to compare, not enough to read."""
-
-    patient_id: str
-    name: str
-    birth_date: str
-    sex: str
-
-    @property
-    def key(self) -> str:
-        """One short key for all of it; empty when nothing is known."""
-        parts = (self.patient_id, self.name, self.birth_date, self.sex)
-        return digest("|".join(parts)) if any(parts[:3]) else ""
-
-    def contradicts(self, other: Identity) -> bool:
-        """Whether both share an ID, and yet a name, birth date or sex known of both differs."""
-        pairs = (
-            (self.name, other.name),
-            (self.birth_date, other.birth_date),
-            (self.sex, other.sex),
-        )
-        same_id = bool(self.patient_id) and self.patient_id == other.patient_id
-        return same_id and any(a and b and a != b for a, b in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What is one for a whole file."""
-
-    file: File
-    identity: Identity
-    sop_class: str
-    sop_instance: str
-    modality: str
-    study_uid: str
-    series_uid: str
-    series_number: str
-    frame_of_reference: str
-    transfer_syntax: str
-    rows: int
-    columns: int
-    frames: int
-    samples: int
-    photometric: str
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-    padding: tuple[int, int] | None  # stored values, both ends included
-    overlay_in_pixels: bool
-    lookup_table: bool  # stored values mean something only through a table
-    images_in_acquisition: int | None
-    pixels_at: int | None  # where native pixel data starts; None if encapsulated or deflated
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One image: a plane of a volume, if it says where it is."""
-
-    header: Header
-    index: int  # among the frames of its file, from 0
-    number: int  # InstanceNumber
-    position: Vector | None  # 3, LPS mm of the centre of the first pixel
-    orientation: Vector | None  # 6, direction cosines along a row, then down a column
-    spacing: Vector | None  # 2, mm between rows, between columns
-    thickness: float | None  # mm between slices as stated, else of a slice
-    slope: float | None
-    intercept: float | None
-    rescale_type: str
-    tags: dict[str, str]  # those of DISCRIMINATORS that are there
-
-    @property
-    def file(self) -> File:
-        """The file it lies in."""
-        return self.header.file
-
-    def __str__(self) -> str:
-        many = self.header.frames > 1
-        return f"{self.file.name} (frame {self.index + 1})" if many else self.file.name
-
-
-@dataclass(frozen=True, slots=True)
-class NotAnImage:
-    """A sound DICOM file that holds no image planes: a report, contours, a directory."""
-
-    file: File
-    modality: str
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentationHeader:
-    """A DICOM segmentation object, found and not yet read; ``references`` are series outlined."""
-
-    file: File
-    identity: Identity
-    study_uid: str
-    series_uid: str
-    references: tuple[str, ...] = ()
-
-
-class DamagedFileError(UnreadableError):
-    """A DICOM file that is cut short or unreadable; it may be a slice of the series named."""
-
-    def __init__(self, message: str, *, series_uid: str = "") -> None:
-        super().__init__(message)
-        self.series_uid = series_uid
-
-
-def digest(text: str) -> str:
-    """Twelve hexadecimal digits that stand for ``text``; empty for empty."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
 @contextmanager
@@ -234,11 +105,11 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
             if "Rows" not in dataset and not _promises_pixels(sop_class, modality):
                 return NotAnImage(file, modality or "no modality")
             series_uid = _text(dataset, "SeriesInstanceUID")
-            header = _header(file, dataset, _pixels(dataset, stream))
+            header = _header(file, dataset, pixels_start(dataset, stream))
             return _frames(header, dataset)
     except UnreadableError:
         raise
-    except READ_ERRORS as error:
+    except Exception as error:  # a damaged file makes pydicom raise almost anything
         raise DamagedFileError(
             f"{file.name} is cut short or damaged: {_reason(error)}", series_uid=series_uid
         ) from error
@@ -292,52 +163,7 @@ def _header(file: File, dataset: Dataset, pixels_at: int | None) -> Header:
 
 def _reason(error: Exception) -> str:
     """Our own words pass; those of a library may quote the file's contents."""
-    return str(error) if isinstance(error, _PixelsMissingError) else "its header cannot be read"
-
-
-class _PixelsMissingError(ValueError):
-    """The pixel data are not all there; the message says how."""
-
-
-def _pixels(dataset: Dataset, stream: BinaryIO) -> int | None:
-    """Check that the pixels are all there; where they start, if they are stored plainly."""
-    syntax = str(dataset.file_meta.TransferSyntaxUID)
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel") or 1)
-    expected = (pixels * int(dataset.BitsAllocated) * frames + 7) // 8
-    if syntax == _DEFLATED:
-        return None
-    implicit = bool(dataset.original_encoding[0])
-    order = _NATIVE.get(syntax, "<")
-    start = stream.tell()
-    head = stream.read(8 if implicit else 12)
-    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (0x7FE0, 0x0010):
-        raise _PixelsMissingError("it holds no pixel data of whole numbers")
-    length = struct.unpack(order + "L", head[-4:])[0]
-    size = stream.seek(0, 2)
-    if syntax in _NATIVE:
-        available = min(length, size - start - len(head))
-        if available < expected:
-            raise _PixelsMissingError(
-                f"it holds {available} of the {expected} bytes of pixels that its header promises"
-            )
-        return start + len(head)
-    stream.seek(start + len(head))
-    if _fragments(stream, size) < frames:
-        raise _PixelsMissingError("its compressed pixels end early")
-    return None
-
-
-def _fragments(stream: BinaryIO, size: int) -> int:
-    """How many whole fragments follow (PS3.5 A.4), without the offset table before them."""
-    found = -1
-    while len(head := stream.read(8)) == 8:
-        group, element, length = struct.unpack("<HHL", head)
-        if (group, element) != (0xFFFE, 0xE000) or stream.tell() + length > size:
-            break
-        stream.seek(length, 1)
-        found += 1
-    return found
+    return str(error) if isinstance(error, PixelsMissingError) else "its header cannot be read"
 
 
 def _frames(header: Header, dataset: Dataset) -> list[Frame]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from medlib.io.dicom.headers import READ_ERRORS, Frame, Header, quiet, read_dataset
-from medlib.io.files import UnreadableError
+from medlib.io.dicom.frames import Frame, Header
+from medlib.io.dicom.headers import quiet, read_dataset
+from medlib.io.files import FILE_ERRORS, UnreadableError
 
 Pixels = np.ndarray[Any, Any]
 
@@ -47,7 +48,7 @@ def _native(frame: Frame, start: int) -> Pixels:
     length = header.rows * header.columns * dtype.itemsize
     try:
         raw = frame.file.read(start + frame.index * length, length)
-    except READ_ERRORS as error:
+    except FILE_ERRORS as error:
         raise UnreadableError(f"{frame.file.name} can no longer be read") from error
     if len(raw) != length:
         raise UnreadableError(f"{frame.file.name} ends before its pixels do")
@@ -62,7 +63,7 @@ def _decoded(frame: Frame) -> Pixels:
     try:
         with quiet(), header.file.open() as stream:
             pixels: Pixels = read_dataset(stream).pixel_array
-    except READ_ERRORS:
+    except Exception:  # whatever a decoder raises, SimpleITK may still read it
         pixels = _decoded_by_simpleitk(frame)
     wanted = (header.frames, header.rows, header.columns)
     if pixels.size != np.prod(wanted):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medlib.io.dicom.headers import Frame, Header
+from medlib.io.dicom.frames import Frame, Header
 from medlib.io.dicom.pixels import Pixels, stored_pixels
 from medlib.io.stack import narrowest
 

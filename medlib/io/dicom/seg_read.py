@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from medlib.io.dicom import geometry
-from medlib.io.dicom.headers import READ_ERRORS, Frame, quiet, read_dataset, read_frames
+from medlib.io.dicom.frames import Frame
+from medlib.io.dicom.headers import quiet, read_dataset, read_frames
 from medlib.io.files import File, UnreadableError
 from medlib.io.layers import layered
 from medlib.space import Grid
@@ -43,7 +44,7 @@ def read_segmentation(file: File, *, on: Grid | None = None) -> Mask:
             numbers = _segment_numbers(dataset) if kind == "BINARY" else []
     except UnreadableError:
         raise
-    except READ_ERRORS as error:
+    except Exception as error:  # a damaged file makes pydicom raise almost anything
         raise UnreadableError(f"{file.name} cannot be read as a DICOM segmentation") from error
     if kind not in ("BINARY", "LABELMAP"):
         raise UnreadableError(f"{file.name} is a {kind.lower()} segmentation, not a binary one")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from medlib._version import __version__
-from medlib.io.dicom.headers import READ_ERRORS, quiet, read_dataset
+from medlib.io.dicom.headers import quiet, read_dataset
 from medlib.io.dicom.stacks import DicomStack
 from medlib.io.files import UnreadableError, written_whole
 from medlib.io.placing import placed
@@ -131,7 +131,7 @@ def _sources(stack: DicomStack) -> list[Dataset]:
         try:
             with file.open() as stream:
                 dataset = read_dataset(stream, stop_before_pixels=True)
-        except READ_ERRORS as error:
+        except Exception as error:  # a damaged file makes pydicom raise almost anything
             raise UnreadableError(f"{file.name} can no longer be read") from error
         for keyword in _REQUIRED:
             if not dataset.get(keyword):

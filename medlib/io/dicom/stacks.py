@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from medlib.io.dicom import geometry
-from medlib.io.dicom.headers import DISCRIMINATORS, Frame, digest
+from medlib.io.dicom.frames import DISCRIMINATORS, Frame, digest
 from medlib.io.dicom.pixels import Pixels, stored_pixels
 from medlib.io.dicom.rescale import rescaled
 from medlib.io.dicom.suv import suv_factor

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from medlib.io.dicom.headers import READ_ERRORS, Frame, quiet, read_dataset
+from medlib.io.dicom.frames import Frame
+from medlib.io.dicom.headers import quiet, read_dataset
 from medlib.io.files import File, UnreadableError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _header(file: File) -> Dataset:
     try:
         with quiet(), file.open() as stream:
             return read_dataset(stream, stop_before_pixels=True, specific_tags=list(_KEYWORDS))
-    except READ_ERRORS as error:
+    except Exception as error:  # a damaged file makes pydicom raise almost anything
         raise UnreadableError(f"{file.name} can no longer be read") from error
 
 
