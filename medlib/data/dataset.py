@@ -87,15 +87,11 @@ class Dataset(torch.utils.data.Dataset[Item]):
         Raises:
             ValueError: naming the case, when either cannot be read or they do not fit.
         """
-        case = self.cases[number]
-        if case.label is None:
-            raise ValueError(f"{case.name} has no labels")
+        case, mask = self.cases[number], self.truth(number)
         try:
-            scan = self.blocks[0].read(case.scan)
-            mask = self.blocks[1].read(case.label, on=scan.grid)
+            return Item((self.blocks[0].read(case.scan), mask), name=case.name)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
-        return Item((scan, mask), name=case.name)
 
     def prepared(self, number: int) -> Item:
         """The case after ``preprocess``."""
@@ -112,8 +108,13 @@ class Dataset(torch.utils.data.Dataset[Item]):
         """The mask on the scan's own grid, as it was drawn."""
         if number in self._truths:
             return self._truths[number]
-        mask = self.raw(number).values[1]
-        assert isinstance(mask, Mask)
+        case = self.cases[number]
+        if case.label is None:
+            raise ValueError(f"{case.name} has no labels")
+        try:
+            mask = self.blocks[1].read(case.label, on=case.scan.grid)
+        except ValueError as error:
+            raise ValueError(f"{case.name}: {error}") from error
         if mask.data.nbytes <= self._room:
             self._room -= mask.data.nbytes
             self._truths[number] = mask

@@ -15,6 +15,7 @@ from medlib.data import Batch, Datasets
 from medlib.infer import Predictor
 from medlib.train.budget import Budget
 from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
+from medlib.train.precision import DTYPES, miscalculated, quickest
 from medlib.train.scores import Scores, dice
 from medlib.transforms import Item
 
@@ -72,7 +73,7 @@ class Learner:
         from accelerate import Accelerator
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.precision = _quick_precision(device) if precision == "auto" else precision
+        self.precision = _precision(precision, network, window, device)
         self.accelerator = Accelerator(
             mixed_precision="no" if self.precision == "fp32" else self.precision
         )
@@ -196,14 +197,13 @@ class Learner:
     def predictor(self) -> Predictor:
         """The network as it is now, ready for whole scans."""
         scan, mask = self.data.blocks
-        dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
         return Predictor(
             network=self.network,
             preprocess=self.data.train.preprocess,
             kind=scan.kind,
             labels=mask.labels,
             window=self.window,
-            autocast=dtypes.get(self.precision),
+            autocast=DTYPES.get(self.precision),
         )
 
     def validate(self) -> Scores:
@@ -239,8 +239,19 @@ def _dice_and_cross_entropy() -> nn.Module:
     return loss
 
 
-def _quick_precision(device: torch.device) -> str:
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    # Processors without bf16 arithmetic emulate it, several times slower than float32.
-    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "fp32"
+def _precision(
+    wanted: str, network: nn.Module, window: tuple[int, int, int], device: torch.device
+) -> str:
+    """The precision to train in, after a look at what the device cannot do rightly."""
+    chosen = quickest(device) if wanted == "auto" else wanted
+    if chosen != "bf16" or device.type != "cpu":
+        return chosen
+    wrong = miscalculated(network, window)
+    if not wrong:
+        return chosen
+    if wanted == "auto":
+        return "fp32"
+    raise ValueError(
+        f"bf16 gradients of {', '.join(wrong[:3])} would be wrong on this processor, since they "
+        f"see two slices; use fp32, or a window of another size than {window}"
+    )

@@ -30,6 +30,7 @@ from medlib.types import CTVolume, PETVolume, Volume
 
 Triple = tuple[int, int, int]
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
+_SMALLEST = 3  # voxels along any axis, at the coarsest level
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
 
 
@@ -116,10 +117,9 @@ class Plan:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         room = _PATCH_VOXELS[device]
         spacing = _affordable(fingerprint, room * _SCAN_PATCHES)
-        strides = _strides(spacing)
-        architecture = Architecture.residual_unet(strides=strides)
         largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]
-        window = _window(largest, architecture.divisor, room)
+        strides, window = _levels(largest, spacing, room)
+        architecture = Architecture.residual_unet(strides=strides)
         preprocess = Pipeline((Reorient("SPL"), Spacing(spacing), _normalise(fingerprint)))
         augment = Pipeline(
             (
@@ -196,29 +196,34 @@ def _affordable(fingerprint: Fingerprint, voxels: int) -> tuple[float, float, fl
     return _triple(np.round(spacing, 3))
 
 
-def _strides(spacing: Sequence[float], levels: int = 4) -> tuple[Triple, ...]:
-    """Halve an axis only once its voxels are no longer much larger than the finest ones."""
-    size = np.array(spacing, dtype=np.float64)
+def _levels(
+    size: Sequence[int], spacing: Sequence[float], voxels: int, *, levels: int = 4
+) -> tuple[tuple[Triple, ...], Triple]:
+    """How to halve from level to level, and a window that can be halved so.
+
+    As in nnU-Net, an axis is halved only while its voxels are not much larger than the finest
+    ones, and while at least ``_SMALLEST`` of them remain.
+
+    Args:
+        size: of the largest scan, in voxels of ``spacing``.
+        spacing: millimetres.
+        voxels: that a window may have.
+        levels: how often to halve.
+    """
+    window = np.array(size, dtype=np.float64)
+    while np.prod(window) > voxels:
+        window[np.argmax(window)] *= 0.99
+    voxel, left = np.array(spacing, dtype=np.float64), window.copy()
     strides = []
     for _ in range(levels):
-        step = np.where(size < 2 * size.min(), 2, 1)
-        size = size * step
+        halve = (voxel < 2 * voxel.min()) & (np.round(left / 2) >= _SMALLEST)
+        step = np.where(halve, 2, 1)
+        voxel, left = voxel * step, left / step
         strides.append((int(step[0]), int(step[1]), int(step[2])))
-    return tuple(strides)
-
-
-def _window(largest: Sequence[int], divisor: Triple, voxels: int) -> Triple:
-    """The largest window of the scans' shape that has at most so many voxels."""
-    whole = [-(-n // d) * d for n, d in zip(largest, divisor, strict=True)]
-    window = list(whole)
-    while np.prod(window) > voxels:
-        # Shrink the axis of which the window still sees the largest share, in voxels.
-        able = [k for k in range(3) if window[k] > divisor[k]]
-        if not able:
-            break
-        axis = max(able, key=lambda k: (window[k] / whole[k], window[k]))
-        window[axis] -= divisor[axis]
-    return window[0], window[1], window[2]
+    divisor = np.prod(strides, axis=0)
+    whole = np.ceil(np.array(size) / divisor) * divisor  # no need for more than the whole scan
+    rounded = np.minimum(np.maximum(np.round(window / divisor), 1) * divisor, whole).astype(int)
+    return tuple(strides), (int(rounded[0]), int(rounded[1]), int(rounded[2]))
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

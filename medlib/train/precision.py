@@ -1,0 +1,60 @@
+"""Which arithmetic a device does quickly, and where it cannot be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def quickest(device: torch.device) -> str:
+    """``"bf16"``, ``"fp16"`` or ``"fp32"``: the quickest that the device does in hardware."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Processors without bf16 arithmetic emulate it, several times slower than float32.
+    return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "fp32"
+
+
+@torch.no_grad()
+def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: int = 1) -> list[str]:
+    """Names of convolutions whose weights get a wrong gradient in bf16 on a processor.
+
+    oneDNN, which PyTorch 2.11 to 2.13 uses for bf16 on processors, leaves part of the weight
+    gradient of a 3-D convolution unset (whatever lay in memory) when its input has exactly two
+    slices and its kernel more than one. Nothing is reported; training is ruined at random.
+
+    Args:
+        network: takes (batch, channel, slice, row, column).
+        window: size that it will be trained on.
+        channels: of its input.
+
+    Example:
+        >>> miscalculated(nn.Conv3d(1, 1, 3), (2, 8, 8)) + miscalculated(nn.Conv3d(1, 1, 1), (2, 8, 8))
+        ['the network itself']
+    """
+    found: list[str] = []
+    hooks = [
+        module.register_forward_pre_hook(_watch(name or "the network itself", found))
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv3d) and module.kernel_size[0] > 1
+    ]
+    training = network.training
+    try:
+        device = next(network.parameters()).device
+        network.eval()(torch.zeros(1, channels, *window, device=device))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _watch(name: str, found: list[str]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].shape[2] == 2:
+            found.append(name)
+
+    return look
