@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ def read_label_map(file: File) -> tuple[np.ndarray[Any, Any], Grid, Labels | Non
             65535.
     """
     header = _header(file)
+    if len(header.get_data_shape()) < 3:
+        raise UnreadableError(f"{file.name} is a single picture, not a 3-D label map")
     grid, _, _ = _grid(header, file.name)
     values = _values(file)
     if values.dtype.kind == "f":
@@ -185,14 +188,15 @@ def _header(file: File) -> Nifti1Header:
             sizes = {struct.unpack(order + "i", start)[0] for order in "<>"}
             kind = nibabel.Nifti2Header if 540 in sizes else nibabel.Nifti1Header
             stream.seek(0)
-            header = kind.from_fileobj(stream)
-    except (*_DAMAGE, HeaderDataError, WrapStructError):
+            header = kind.from_fileobj(stream, check=False)  # its check only writes to the log
+        numbers = header.get_data_dtype().kind
+    except (*_DAMAGE, HeaderDataError, WrapStructError, KeyError):
         raise UnreadableError(
             f"{file.name} is damaged or no NIfTI file. Fetch or export it again."
         ) from None
     if header["magic"].item() not in (b"n+1", b"n+2"):
         raise UnreadableError(f"{file.name} is no single-file NIfTI image")
-    if header.get_data_dtype().kind not in "iuf":
+    if numbers not in "iuf":
         raise UnreadableError(f"{file.name} holds colours or complex numbers, not one number each")
     _check_length(file, header)
     return header
@@ -208,8 +212,11 @@ def _check_length(file: File, header: Nifti1Header) -> None:
     gzip ends with the length of what is inside, so a sound file need not be unpacked; only where
     that differs (the file is cut, or in several parts) is it.
     """
-    size = int(np.prod(header.get_data_shape(), dtype=np.int64))
-    expected = int(header["vox_offset"]) + size * header.get_data_dtype().itemsize
+    offset = float(header["vox_offset"])
+    if not 348 <= offset < 1 << 31:
+        raise UnreadableError(f"{file.name} is damaged: its voxels cannot start at byte {offset:g}")
+    size = math.prod(int(n) for n in header.get_data_shape())
+    expected = int(offset) + size * header.get_data_dtype().itemsize
     length = file.size()
     if _is_gzipped(file):
         (stated,) = struct.unpack("<L", file.read(length - 4, 4))
@@ -233,7 +240,7 @@ def _values(file: File) -> np.ndarray[Any, Any]:
     raw = _unpacked(file)
     shape = tuple(int(n) for n in header.get_data_shape())
     stored = np.frombuffer(
-        raw, header.get_data_dtype(), int(np.prod(shape)), offset=int(header["vox_offset"])
+        raw, header.get_data_dtype(), math.prod(shape), offset=int(header["vox_offset"])
     )
     # NIfTI's first axis runs fastest, which is C order of the axes reversed.
     values = stored.reshape(shape[:2:-1] + shape[2::-1]).reshape(-1, *shape[2::-1])
@@ -241,6 +248,8 @@ def _values(file: File) -> np.ndarray[Any, Any]:
     slope, intercept = (float(header[k]) for k in ("scl_slope", "scl_inter"))
     if not np.isfinite(slope) or slope == 0.0 or (slope, intercept) == (1.0, 0.0):
         return values
+    if not np.isfinite(intercept):
+        raise UnreadableError(f"{file.name} states a scl_inter that is no number")
     scaled: np.ndarray[Any, Any] = values * np.float64(slope) + np.float64(intercept)
     return scaled
 
@@ -261,20 +270,35 @@ def _grid(header: Nifti1Header, name: str) -> tuple[Grid, list[str], list[str]]:
         repairs.append(f"geometry in {_UNIT_NAMES[unit]} was turned into millimetres")
     elif unit != 2:
         warnings.append("units are not stated and taken as millimetres")
+    to_mm = np.diag([scale, scale, scale, 1.0])
     try:
-        grids = [
-            Grid.from_ras(shape, np.diag([scale, scale, scale, 1.0]) @ affine)
-            for code, affine in ((sform, header.get_sform), (qform, header.get_qform))
-            if code > 0
-            for affine in [affine()]
-        ]
+        grid = Grid.from_ras(shape, to_mm @ (header.get_sform() if sform > 0 else _qform(header)))
     except ValueError as error:
         raise UnreadableError(f"{name} has an impossible geometry: {error}") from None
-    if len(grids) == 2 and not grids[0].close_to(grids[1], tolerance_mm=_FORMS_AGREE_MM):
-        warnings.append(
-            f"sform and qform disagree ({grids[0].difference(grids[1])}); the sform is used"
-        )
-    return grids[0], warnings, repairs
+    if sform > 0 and qform > 0 and (difference := _other_form(header, grid, to_mm)):
+        warnings.append(f"sform and qform disagree ({difference}); the sform is used")
+    return grid, warnings, repairs
+
+
+def _qform(header: Nifti1Header) -> np.ndarray[Any, Any]:
+    from nibabel.spatialimages import HeaderDataError
+
+    if header["pixdim"][0] == 0:  # "if it is 0, it is taken as 1", says nifti1.h of qfac
+        header["pixdim"][0] = 1
+    try:
+        return np.asarray(header.get_qform())
+    except HeaderDataError as error:
+        raise ValueError(f"qform: {error}") from None
+
+
+def _other_form(header: Nifti1Header, grid: Grid, to_mm: np.ndarray[Any, Any]) -> str:
+    """How the qform differs from the sform's grid; empty where it does not."""
+    try:
+        other = Grid.from_ras(grid.shape[::-1], to_mm @ _qform(header))
+    except ValueError as error:
+        return str(error)
+    agree = grid.close_to(other, tolerance_mm=_FORMS_AGREE_MM)
+    return "" if agree else grid.difference(other)
 
 
 def _label_table(header: Nifti1Header) -> Labels | None:

@@ -6,6 +6,7 @@ A single-frame file gives one :class:`Frame`, a multi-frame file one for each of
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from collections.abc import Iterator
@@ -132,6 +133,12 @@ def read_frames(file: File, dataset: Dataset) -> list[Frame]:
 def _header(file: File, dataset: Dataset, pixels_at: int | None) -> Header:
     allocated = int(dataset.BitsAllocated)
     stored = int(dataset.get("BitsStored") or allocated)
+    high = int(dataset.get("HighBit", stored - 1))
+    if not 1 <= stored <= high + 1 <= allocated:
+        raise DamagedFileError(
+            f"{file.name} states impossible bits: {stored} stored up to bit {high} of {allocated}",
+            series_uid=_text(dataset, "SeriesInstanceUID"),
+        )
     signed = bool(dataset.get("PixelRepresentation", 0))
     return Header(
         file=file,
@@ -151,7 +158,7 @@ def _header(file: File, dataset: Dataset, pixels_at: int | None) -> Header:
         photometric=_text(dataset, "PhotometricInterpretation"),
         bits_allocated=allocated,
         bits_stored=stored,
-        high_bit=int(dataset.get("HighBit", stored - 1)),
+        high_bit=high,
         signed=signed,
         padding=_padding(dataset, allocated, signed),
         overlay_in_pixels=bool(dataset[_OVERLAY_BIT].value) if _OVERLAY_BIT in dataset else False,
@@ -210,7 +217,10 @@ def _frame(header: Header, index: int, values: dict[str, Any]) -> Frame:
         return numbers if len(numbers) == count else None
 
     def number(keyword: str) -> float | None:
-        return float(values[keyword]) if keyword in values else None
+        stated = float(values[keyword]) if keyword in values else None
+        if stated is not None and not math.isfinite(stated):
+            raise ValueError(f"{keyword} is no number")
+        return stated
 
     pairs = [(keyword, find(keyword)) for keyword, _ in DISCRIMINATORS]
     tags = {keyword: _plain(value) for keyword, value in pairs if value is not None}

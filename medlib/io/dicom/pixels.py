@@ -14,6 +14,7 @@ from medlib.io.files import FILE_ERRORS, UnreadableError
 Pixels = np.ndarray[Any, Any]
 
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
 
 
 def stored_type(header: Header) -> np.dtype[Any]:
@@ -63,12 +64,21 @@ def _decoded(frame: Frame) -> Pixels:
     try:
         with quiet(), header.file.open() as stream:
             pixels: Pixels = read_dataset(stream).pixel_array
-    except Exception:  # whatever a decoder raises, SimpleITK may still read it
+    except Exception as error:  # a decoder may raise almost anything
+        if header.transfer_syntax != _JPEG_12_BIT:
+            raise _undecodable(frame) from error
         pixels = _decoded_by_simpleitk(frame)
     wanted = (header.frames, header.rows, header.columns)
     if pixels.size != np.prod(wanted):
         raise UnreadableError(f"{header.file.name} decodes to {pixels.shape}, not to {wanted}")
     return pixels.reshape(wanted)
+
+
+def _undecodable(frame: Frame) -> UnreadableError:
+    return UnreadableError(
+        f"{frame.file.name}: its pixels are damaged or in an encoding that is not read "
+        f"(transfer syntax {frame.header.transfer_syntax})"
+    )
 
 
 def _decoded_by_simpleitk(frame: Frame) -> Pixels:
@@ -81,10 +91,7 @@ def _decoded_by_simpleitk(frame: Frame) -> Pixels:
             reader.SetFileName(str(path))
             values: Pixels = SimpleITK.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:  # its own words may hold the whole path
-        raise UnreadableError(
-            f"{frame.file.name}: its pixels cannot be decoded "
-            f"(transfer syntax {frame.header.transfer_syntax})"
-        ) from error
+        raise _undecodable(frame) from error
     # SimpleITK has applied the rescale; what is wanted here is what was stored.
     stored = (values - (frame.intercept or 0.0)) / (frame.slope or 1.0)
     return np.rint(stored).astype(stored_type(frame.header))
