@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medlib import io
 from medlib.data.label_table import find_labels
+from medlib.io.files import File
 from medlib.types import Labels
 
 # Words in file names that say what a file is, not whose it is.
@@ -53,45 +55,44 @@ def pair(scans: Path, labels: Path) -> Pairing:
 
     A DICOM SEG belongs to the series it refers to. A NIfTI label map belongs to the scan of the
     same name, words like *image* and *label* apart: ``image_7.nii.gz`` and ``label_7.nii.gz``,
-    ``liver_7_0000.nii.gz`` and ``liver_7.nii.gz``. Scans and labels may lie in one folder.
+    ``liver_7_0000.nii.gz`` and ``liver_7.nii.gz``, ``7/ct.nii.gz`` and ``7/seg.nii.gz``. Scans and
+    labels may lie in one folder. A name that fits two scans, or two label files, is not used:
+    which is meant cannot be known.
 
     Raises:
         FileNotFoundError: when a path does not exist.
         ValueError: when nothing can be paired, saying what was found.
     """
-    found = io.survey(scans)
-    label_files, seg_of = _label_files(labels, same_folder=scans.resolve() == labels.resolve())
-    stacks = [s for s in found.stacks if not {Path(f.path) for f in s.files} & set(label_files)]
-    set_aside = [(refusal.where, refusal.reason) for refusal in found.refusals]
+    scans, labels = scans.resolve(), labels.resolve()
+    found, beside = io.survey(scans), io.survey(labels)
+    maps = _label_maps(beside, scans if scans.is_relative_to(labels) else None)
+    segs, seg_of = _segmentations(beside)
+    stacks = [s for s in found.stacks if not set(s.files) & {File(path) for path in maps}]
+    refusals = dict.fromkeys((r.where, r.reason) for r in (*found.refusals, *beside.refusals))
+    set_aside = list(refusals)
 
-    scan_keys = _keys([s.name for s in stacks])
-    label_keys = _keys([_stem(path) for path in label_files])
-    by_key = dict(zip(label_keys, label_files, strict=True))
-    if len(by_key) < len(label_files):
-        twice = sorted({k for k in label_keys if label_keys.count(k) > 1})
-        raise ValueError(
-            f"several label files in {labels} go by one name: {', '.join(twice[:5])}; "
-            "keep one for each scan"
-        )
-
+    by_name = _matched([s.name for s in stacks], _label_names(maps, labels))
     cases = []
     used: set[Path] = set()
-    for stack, key in zip(stacks, scan_keys, strict=True):
-        label = seg_of.get(stack.series_uid) or by_key.get(key)
+    for number, stack in enumerate(stacks):
+        label = seg_of.get(stack.series_uid)
+        if label is None and number in by_name:
+            label = maps[by_name[number]]
         if label is None:
-            set_aside.append((stack.name, f"no label file for it in {labels}"))
+            set_aside.append((stack.name, f"no label file for it alone in {labels}"))
             continue
         used.add(label)
-        cases.append(Case(stack.name, stack.patient, stack, label))
+        # Files named alike in two folders are two patients', as far as NIfTI can tell.
+        patient = stack.patient if stack.source == "dicom" else stack.name
+        cases.append(Case(stack.name, patient, stack, label))
+    label_files = [*maps, *segs]
     set_aside += [
-        (path.name, f"no scan for it in {scans}")
-        for path in [*label_files, *seg_of.values()]
-        if path not in used
+        (path.name, f"no scan for it alone in {scans}") for path in label_files if path not in used
     ]
     if not cases:
         raise ValueError(
             f"no scan in {scans} has a label in {labels}. Scans: {_few([s.name for s in stacks])}. "
-            f"Labels: {_few([p.name for p in [*label_files, *seg_of.values()]])}. "
+            f"Labels: {_few([path.name for path in label_files])}. "
             "Give each label file the name of its scan."
         )
     cases.sort(key=lambda case: _natural(case.name))
@@ -99,29 +100,78 @@ def pair(scans: Path, labels: Path) -> Pairing:
     return Pairing(tuple(cases), find_labels(labels, chosen), tuple(set_aside))
 
 
-def _label_files(labels: Path, *, same_folder: bool) -> tuple[list[Path], dict[str, Path]]:
-    """NIfTI label maps, and DICOM SEGs by the series that they refer to."""
-    found = io.survey(labels)
-    maps = [Path(s.files[0].path) for s in found.stacks if s.source == "nifti"]
-    if same_folder:
-        maps = [path for path in maps if _LABEL_WORDS & set(_words(_stem(path)))]
-    segmentations: dict[str, Path] = {}
+def _label_maps(found: io.Survey, scans: Path | None) -> list[Path]:
+    """NIfTI label maps; among ``scans``, only files whose name says that they are labels.
+
+    Raises:
+        ValueError: when they lie in a zip archive.
+    """
+    files = [stack.files[0] for stack in found.stacks if stack.source == "nifti"]
+    if any(file.archive for file in files):
+        raise ValueError(f"{files[0]}: labels are not read from a zip archive; unpack it first")
+    paths = [Path(file.path) for file in files]
+    if scans is None:
+        return paths
+    return [
+        path
+        for path in paths
+        if not path.is_relative_to(scans)
+        or _LABEL_WORDS & set(_words(str(path.relative_to(scans))))
+    ]
+
+
+def _label_names(maps: Sequence[Path], folder: Path) -> list[str]:
+    """Names of label files; with the folders above them where the files' own are not unique."""
+    stems = [_stem(path) for path in maps]
+    return [
+        stem if stems.count(stem) == 1 else "_".join((*path.relative_to(folder).parts[:-1], stem))
+        for stem, path in zip(stems, maps, strict=True)
+    ]
+
+
+def _segmentations(found: io.Survey) -> tuple[list[Path], dict[str, Path]]:
+    """DICOM SEGs, and which of them outlines a series.
+
+    Raises:
+        ValueError: when two outline one series, or when they lie in a zip archive.
+    """
+    by_series: dict[str, Path] = {}
     for seg in found.segmentations:
+        if seg.file.archive:
+            raise ValueError(f"{seg.file}: labels are not read from a zip archive; unpack it first")
         for series in seg.references:
-            other = segmentations.setdefault(series, Path(seg.file.path))
+            other = by_series.setdefault(series, Path(seg.file.path))
             if other != Path(seg.file.path):
                 raise ValueError(
                     f"{other} and {seg.file} are segmentations of one series; keep one of them"
                 )
-    return maps, segmentations
+    return [Path(seg.file.path) for seg in found.segmentations], by_series
 
 
-def _keys(names: Sequence[str]) -> list[str]:
-    """Names without the words that say what a file is; as they are where that would confuse two."""
-    short = ["_".join(w for w in _words(n) if w not in _SCAN_WORDS | _LABEL_WORDS) for n in names]
-    return [
-        s if s and short.count(s) == 1 else n.lower() for s, n in zip(short, names, strict=True)
-    ]
+def _matched(scans: Sequence[str], labels: Sequence[str]) -> dict[int, int]:
+    """Which label goes with which scan, by number: the whole name first, then what it names.
+
+    Of several that a name fits, none is taken.
+    """
+    found: dict[int, int] = {}
+    for key in (str.lower, _named):
+        scan_of = _only([key(name) for name in scans])
+        label_of = _only([key(name) for name in labels])
+        for name, number in label_of.items():
+            if name and name in scan_of and number not in found.values():
+                found.setdefault(scan_of[name], number)
+    return found
+
+
+def _only(names: Sequence[str]) -> dict[str, int]:
+    """The places of the names that occur once."""
+    count = Counter(names)
+    return {name: place for place, name in enumerate(names) if count[name] == 1}
+
+
+def _named(name: str) -> str:
+    """A name without the words that say what a file is."""
+    return "_".join(w for w in _words(name) if w not in _SCAN_WORDS | _LABEL_WORDS)
 
 
 def _words(name: str) -> list[str]:
@@ -129,7 +179,7 @@ def _words(name: str) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", path.name)
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

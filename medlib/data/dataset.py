@@ -70,7 +70,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
-        self._room = keep_bytes
+        self.keep_bytes = self._room = keep_bytes
         self._kept: dict[int, Item] = {}
         self._truths: dict[int, Mask] = {}
 
@@ -123,7 +123,12 @@ class Dataset(torch.utils.data.Dataset[Item]):
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Dataset:
         """The same cases under other transforms."""
         return Dataset(
-            self.cases, self.blocks, preprocess=preprocess, augment=augment, seed=self.seed
+            self.cases,
+            self.blocks,
+            preprocess=preprocess,
+            augment=augment,
+            seed=self.seed,
+            keep_bytes=self.keep_bytes,
         )
 
     def collate(self, items: Sequence[Item]) -> Batch:

@@ -47,21 +47,39 @@ def _from_card(path: Path) -> Labels:
 
 def _from_json(path: Path) -> Labels:
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
         if path.name == "dataset.json":
             content = content["labels"]
         if isinstance(content, list):
             return Labels.from_list(content)
         if all(key.isdigit() for key in content):  # {"1": "liver"}: by id
-            named = {int(key): str(name) for key, name in content.items()}
+            rows = [(int(key), str(name)) for key, name in content.items()]
         else:  # {"liver": 1}: by name, as nnU-Net writes it
-            named = {int(label_id): str(name) for name, label_id in content.items()}
-        return Labels.of({i: named[i] for i in sorted(named) if i > 0})
+            rows = [(_whole(number), name) for name, number in content.items()]
+        if "ignore" in dict(rows).values():
+            raise ValueError("it has nnU-Net's label 'ignore', which cannot be learned; remove it")
+        if not any(number > 0 for number, _ in rows):
+            raise ValueError("it names no label")
+        return Labels(tuple(Label(number, name) for number, name in sorted(rows) if number > 0))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is no label table: {error}. It should map ids to names, "
             'like {"1": "liver", "2": "spleen"}.'
         ) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which a name said twice would silently lose what it said first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it says a name twice")
+    return found
+
+
+def _whole(number: Any) -> int:
+    if not isinstance(number, int | str) or isinstance(number, bool):
+        raise TypeError(f"{number!r} is no id")
+    return int(number)
 
 
 _TABLES = {"labels.json": _from_json, "dataset.json": _from_json, "card.toml": _from_card}
