@@ -143,7 +143,7 @@ class _Found:
             case SegmentationHeader() as segmentation:
                 self.segmentations.append(segmentation)
             case NotAnImage(modality=modality):
-                self.ignored.append(Skipped(file, f"DICOM without images ({modality})"))
+                self.ignored.append(Skipped(file, f"DICOM, but no scan ({modality})"))
             case frames:
                 header = frames[0].header
                 series = header.series_uid or str(file.folder)

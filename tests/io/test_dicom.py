@@ -265,6 +265,18 @@ def test_several_volumes_in_one_series_are_told_apart(tmp_path, series, keyword,
         same(stack.read(), hu(made), made.grid)
 
 
+def test_reconstructions_between_each_others_slices_are_not_mixed(tmp_path, series):
+    """Nothing clashes and all is even, and yet it is two volumes."""
+    made = series(n=8)
+    for k, dataset in enumerate(made.datasets):
+        dataset.ConvolutionKernel = ("B30f", "B70f")[k % 2]
+    soft, sharp = survey(made.save(tmp_path)).stacks
+    assert (soft.part, sharp.part) == ("_kernel-B30f", "_kernel-B70f")
+    assert np.array_equal(soft.read().data[0], hu(made)[::2])
+    assert np.array_equal(sharp.read().data[0], hu(made)[1::2])
+    assert soft.grid.spacing[0] == pytest.approx(5.0)
+
+
 def test_diffusion_directions_are_told_apart_within_a_b_value(tmp_path, series):
     made = [series(seed=i, modality="MR") for i in range(4)]
     for i, one in enumerate(made):
@@ -323,9 +335,25 @@ def test_one_slice_of_another_size_refuses_the_series(tmp_path, series):
 
 def test_colour_screenshots_are_refused(tmp_path, series):
     made = series(n=1, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
-    made.datasets[0].BitsAllocated = made.datasets[0].BitsStored = 8
+    made.datasets[0].BitsAllocated, made.datasets[0].BitsStored = 8, 8
+    made.datasets[0].HighBit = 7
     made.datasets[0].PixelData = bytes(8 * 10 * 3)
     refused(made.save(tmp_path), "colour images (RGB)")
+
+
+def test_mosaics_are_refused(tmp_path, series):
+    """Siemens tiles all slices of a time point into one image, which has one false position."""
+    made = series(modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    refused(made.save(tmp_path), "mosaic")
+
+
+def test_a_dose_grid_is_not_taken_for_a_scan(tmp_path, series):
+    made = series()
+    made.save(tmp_path)
+    series(n=1, Modality="RTDOSE").save(tmp_path, ["dose.dcm"])
+    found = survey(tmp_path)
+    assert (len(found.stacks), found.refusals) == (1, ())
+    assert "RTDOSE" in found.ignored[0].reason
 
 
 def test_two_patients_in_one_series_are_refused(tmp_path, series):

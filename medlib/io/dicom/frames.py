@@ -109,7 +109,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class NotAnImage:
-    """A sound DICOM file that holds no image planes: a report, contours, a directory."""
+    """A sound DICOM file that holds no planes of a scan: a report, contours, a dose, a directory."""
 
     file: File
     modality: str

@@ -103,7 +103,8 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
                         for series in dataset.get("ReferencedSeriesSequence", ())
                     ),
                 )
-            if "Rows" not in dataset and not _promises_pixels(sop_class, modality):
+            without = "Rows" not in dataset and not _promises_pixels(sop_class, modality)
+            if without or modality == "RTDOSE":  # a dose grid says its places in another manner
                 return NotAnImage(file, modality or "no modality")
             series_uid = _text(dataset, "SeriesInstanceUID")
             header = _header(file, dataset, pixels_start(dataset, stream))

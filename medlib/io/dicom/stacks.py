@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from medlib.io.dicom import geometry
-from medlib.io.dicom.frames import DISCRIMINATORS, Frame, digest
-from medlib.io.dicom.pixels import Pixels, stored_pixels
+from medlib.io.dicom.frames import Frame, digest
+from medlib.io.dicom.parts import split
+from medlib.io.dicom.pixels import Pixels
 from medlib.io.dicom.rescale import rescaled
 from medlib.io.dicom.suv import suv_factor
 from medlib.io.files import UnreadableError
@@ -18,14 +17,6 @@ from medlib.io.stack import Refusal, Stack
 from medlib.types import CTVolume, MRVolume, PETVolume, Volume
 
 _KINDS: dict[str, type[Volume]] = {"CT": CTVolume, "MR": MRVolume, "PT": PETVolume}
-# These may change from slice to slice within one volume, so they tell volumes apart only where
-# one of the groups they make is complete.
-_WEAK = {"TriggerTime", "FrameReferenceTime", "SliceThickness", "AcquisitionNumber"} | {
-    "AcquisitionDateTime",
-    "AcquisitionTime",
-}
-# Free text and dates stay out of names: they are numbered instead.
-_NUMBERED = {"description", "protocol", "contrast", "acquired", "direction"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +43,6 @@ class DicomStack(Stack):
         return rescaled(self.frames, background=kind.default_background, factor=factor)
 
 
-Part = tuple[str, list[Frame], list[str]]  # its name, its frames, its repairs
-
-
 def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     """The volumes of one series, and what of it cannot be used.
 
@@ -64,8 +52,8 @@ def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     refusals: list[Refusal] = []
     stacks: list[DicomStack] = []
     planes = list(frames)
-    for group, reason, remedy in _not_planes(frames):
-        refusals.append(_refusal(group, reason, remedy, aside=True))
+    for refusal, group in _not_planes(frames):
+        refusals.append(refusal)
         left_out = set(map(id, group))
         planes = [frame for frame in planes if id(frame) not in left_out]
     try:
@@ -81,7 +69,7 @@ def assemble(frames: Sequence[Frame]) -> tuple[list[DicomStack], list[Refusal]]:
     ]
     for bundle in bundles:
         try:
-            parts = _split(bundle)
+            parts = split(bundle)
         except UnreadableError as error:
             refusals.append(_refusal(bundle, str(error)))
             continue
@@ -99,17 +87,25 @@ def _refusal(
     return Refusal(tuple(dict.fromkeys(f.file for f in frames)), reason, remedy, aside)
 
 
-def _not_planes(frames: Sequence[Frame]) -> list[tuple[list[Frame], str, str]]:
-    """Frames that are no slices of a grey volume, with the reason and a remedy."""
+def _not_planes(frames: Sequence[Frame]) -> list[tuple[Refusal, list[Frame]]]:
+    """Frames that are no slices of a grey volume, and why."""
+    grey = [f for f in frames if _is_grey(f)]
     colour = [f for f in frames if not _is_grey(f)]
-    scouts = [f for f in frames if _is_grey(f) and "LOCALIZER" in f.tags.get("ImageType", "")]
+    scouts = [f for f in grey if "LOCALIZER" in f.tags.get("ImageType", "")]
+    mosaics = [f for f in grey if "MOSAIC" in f.tags.get("ImageType", "")]
     found = []
     if colour:
         what = colour[0].header.photometric or f"{colour[0].header.samples} samples a pixel"
         reason = f"colour images ({what}), such as screenshots, hold no measured values"
-        found.append((colour, reason, "Export the original images."))
+        remedy = "Export the original images."
+        found.append((_refusal(colour, reason, remedy, aside=True), colour))
     if scouts:
-        found.append((scouts, "localizer (scout) images, not slices of a volume", ""))
+        reason = "localizer (scout) images, not slices of a volume"
+        found.append((_refusal(scouts, reason, aside=True), scouts))
+    if mosaics:
+        reason = "each image is a mosaic of slices (Siemens), which is not read"
+        remedy = "Convert them with dcm2niix, or export them as enhanced or single slices."
+        found.append((_refusal(mosaics, reason, remedy), mosaics))
     return found
 
 
@@ -167,82 +163,6 @@ def _by_size(frames: Sequence[Frame]) -> list[list[Frame]]:
     return sized
 
 
-def _split(frames: Sequence[Frame]) -> list[Part]:
-    """Frames of one orientation and size into volumes with one frame at each place.
-
-    Raises:
-        UnreadableError: when several images lie at one place and nothing tells them apart.
-    """
-    gathered = geometry.places(frames)
-    most = max(map(len, gathered))
-    if most == 1:
-        return [("", [place[0] for place in gathered], [])]
-    if most > min(map(len, gathered)) and (part := _without_copies(gathered)):
-        return [part]
-    for keyword, word in DISCRIMINATORS:
-        groups = _by_tag(frames, keyword)
-        if not 2 <= len(groups) <= most:
-            continue
-        counts = [[len(place) for place in geometry.places(group)] for group in groups.values()]
-        if max(max(count) for count in counts) >= most:
-            continue
-        if keyword in _WEAK and max(map(len, counts)) < len(gathered):
-            continue
-        names = _part_names(word, list(groups))
-        return [
-            (name + inner, members, repairs)
-            for name, group in zip(names, groups.values(), strict=True)
-            for inner, members, repairs in _split(group)
-        ]
-    if part := _without_copies(gathered):
-        return [part]
-    clash = next(place for place in gathered if len(place) > 1)
-    raise UnreadableError(
-        f"{clash[0]} and {clash[1]} lie at one place with different pixels, "
-        "and nothing in their headers says which belongs to the volume"
-    )
-
-
-def _by_tag(frames: Sequence[Frame], keyword: str) -> dict[str, list[Frame]]:
-    groups: dict[str, list[Frame]] = {}
-    for frame in sorted(frames, key=lambda f: f.number):
-        groups.setdefault(frame.tags.get(keyword, ""), []).append(frame)
-    return groups
-
-
-def _part_names(word: str, values: Sequence[str]) -> list[str]:
-    """A short name of each part: the words in which the values differ, or a number."""
-    if word in _NUMBERED:
-        return [f"_{word}-{i}" for i, _ in enumerate(values, start=1)]
-    words = [value.split("-") for value in values]
-    common = set.intersection(*map(set, words)) if word == "type" else set()
-    return [f"_{word}-{'-'.join(w for w in each if w not in common) or 'none'}" for each in words]
-
-
-def _without_copies(gathered: Sequence[Sequence[Frame]]) -> Part | None:
-    """One frame a place, if all others are its exact copies; else None."""
-    kept, copies = [], []
-    for place in gathered:
-        first, *others = sorted(place, key=lambda f: (f.number, str(f.file)))
-        kept.append(first)
-        for other in others:
-            if not _same_content(first, other):
-                return None
-            copies.append(other)
-    names = ", ".join(str(copy) for copy in copies[:3]) + (" …" if len(copies) > 3 else "")
-    return "", kept, [f"{len(copies)} exact copies of slices were left out: {names}"]
-
-
-def _same_content(a: Frame, b: Frame) -> bool:
-    strong = [keyword for keyword, _ in DISCRIMINATORS if keyword not in _WEAK]
-    if any(a.tags.get(k) != b.tags.get(k) for k in strong):
-        return False
-    if (a.slope, a.intercept, a.header.padding) != (b.slope, b.intercept, b.header.padding):
-        return False
-    first, second = stored_pixels([a, b])
-    return np.array_equal(first, second)
-
-
 def _stack(
     part: str, frames: Sequence[Frame], repairs: list[str], *, several_sizes: bool
 ) -> DicomStack:
@@ -261,7 +181,8 @@ def _stack(
     factor = 1.0
     if kind is PETVolume:
         factor = suv_factor(frames)
-        repairs = [*repairs, f"activity turned into SUVbw (× {factor:.6g})"] * (factor != 1.0) or repairs  # fmt: skip
+        if factor != 1.0:
+            repairs = [*repairs, f"activity concentration becomes SUVbw (× {factor:.6g})"]
     padded = [f.header.padding for f in frames if f.header.padding is not None]
     if padded:
         repairs = [*repairs, _padding_note(padded[0], kind)]
