@@ -120,11 +120,14 @@ def segmenter(
 
     Raises:
         FileNotFoundError: when a folder does not exist.
-        ValueError: when scans and labels do not fit, naming the file.
+        ValueError: when scans and labels do not fit, naming the file; for a kind or a name in
+            ``only`` that there is not.
     """
-    scan_kind = SCAN_KINDS[kind] if isinstance(kind, str) else kind
-    splitter = by_patient(validation, seed=seed) if isinstance(validation, float) else validation
+    scan_kind = _kind(kind)
+    splitter = validation if callable(validation) else by_patient(validation, seed=seed)
     pairing = pair(Path(scans), Path(labels))
+    if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
+        raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
     block = DataBlock(
         blocks=(VolumeBlock(scan_kind), MaskBlock(pairing.labels)),
         get_items=lambda found: [c for c in found.cases if only is None or c.name in only],
@@ -141,6 +144,14 @@ def segmenter(
     return Segmenter(
         pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)
     )
+
+
+def _kind(kind: type[Volume] | str) -> type[Volume]:
+    if not isinstance(kind, str):
+        return kind
+    if kind not in SCAN_KINDS:
+        raise ValueError(f"{kind!r} is no kind of scan; there are: {', '.join(SCAN_KINDS)}")
+    return SCAN_KINDS[kind]
 
 
 def load(path: str | Path) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 
 class _Part(BaseModel):
@@ -54,7 +54,7 @@ class Manifest(_Part):
     kind: Literal["ct", "mr", "pet"]
     labels: list[dict[str, Any]]
     preprocess: list[dict[str, Any]]
-    window: tuple[int, int, int]
+    window: tuple[PositiveInt, PositiveInt, PositiveInt]
     overlap: float = Field(ge=0, lt=1)
     network: Network
     weights: Weights

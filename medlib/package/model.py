@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from medlib import io
 from medlib._version import __version__
 from medlib.infer import Predictor
-from medlib.io.files import written_whole
+from medlib.io.files import FILE_ERRORS, written_whole
 from medlib.models import Architecture
 from medlib.package.manifest import Manifest, Network, Weights
 from medlib.transforms import RECIPES, Pipeline
@@ -99,11 +99,16 @@ class Model:
         training: dict[str, object],
         metrics: dict[str, object],
     ) -> Model:
-        """A model with a manifest made from its parts."""
-        from safetensors.torch import save
+        """A model as the predictor is now: later training does not change it.
+
+        It is what :meth:`load` would give, so it predicts the same.
+        """
+        from safetensors.torch import load, save
 
         kind = next(name for name, kind in SCAN_KINDS.items() if kind is predictor.kind)
-        digest = hashlib.sha256(save(_plain_weights(predictor.network))).hexdigest()
+        weights = save(_plain_weights(predictor.network))
+        network = architecture.build(1, 1 + len(predictor.labels))
+        network.load_state_dict(load(weights))
         manifest = Manifest(
             medlib=__version__,
             kind=kind,  # type: ignore[arg-type]
@@ -117,11 +122,11 @@ class Model:
                 in_channels=1,
                 out_channels=1 + len(predictor.labels),
             ),
-            weights=Weights(sha256=digest),
+            weights=Weights(sha256=hashlib.sha256(weights).hexdigest()),
             training=training,
             metrics=metrics,
         )
-        return cls(predictor, manifest)
+        return cls._ready(network, manifest, predictor.preprocess, predictor.labels)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -143,10 +148,12 @@ class Model:
             architecture = Architecture(manifest.network.name, manifest.network.arguments)
             if manifest.network.out_channels != 1 + len(labels):
                 raise ValueError("its network has another number of channels than its labels need")
+            if any(n % d for n, d in zip(manifest.window, architecture.divisor, strict=True)):
+                raise ValueError(f"its network cannot see windows of {manifest.window} voxels")
             network = architecture.build(
                 manifest.network.in_channels, manifest.network.out_channels
             )
-        except (ValidationError, ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             raise ModelError(
                 f"{source.name}: the manifest cannot be used: {_first_line(error)}"
             ) from error
@@ -158,6 +165,12 @@ class Model:
             raise ModelError(
                 f"{source.name}: the weights do not fit the network: {_first_line(error)}"
             ) from error
+        return cls._ready(network, manifest, preprocess, labels)
+
+    @classmethod
+    def _ready(
+        cls, network: torch.nn.Module, manifest: Manifest, preprocess: Pipeline, labels: Labels
+    ) -> Model:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         predictor = Predictor(
             network=network.to(device).eval(),
@@ -184,7 +197,7 @@ def _parts(source: Path) -> tuple[bytes, bytes]:
         else:
             with zipfile.ZipFile(source) as archive:
                 first, second = (archive.read(name) for name in _PARTS)
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+    except (*FILE_ERRORS, KeyError, RuntimeError) as error:  # RuntimeError: it is encrypted
         raise ModelError(
             f"{source.name} is no medlib model package (a zip archive or folder with "
             f"{' and '.join(_PARTS)})"
@@ -195,5 +208,5 @@ def _parts(source: Path) -> tuple[bytes, bytes]:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         fault = error.errors(include_input=False)[0]
-        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-    return str(error).strip().splitlines()[0]
+        return ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"])))
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -28,8 +28,9 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
             raise ValueError("say how long to train: minutes, or steps (not both)")
-        if (self.minutes or self.steps or 0) <= 0:
-            raise ValueError(f"cannot train for {self.minutes or self.steps or 0:g}")
+        length = self.minutes or self.steps or 0
+        if not length > 0:  # which NaN is not either
+            raise ValueError(f"cannot train for {length:g}")
 
     def begin(self) -> None:
         """Training proper begins now; what went before (reading, planning) is spent already."""

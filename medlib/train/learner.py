@@ -124,13 +124,24 @@ class Learner:
         return self.fit(budget, callbacks=[OneCycle(rate or self.rate)])
 
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
-        """Train until the budget is spent, validating now and then and at the end."""
+        """Train until the budget is spent, validating now and then and at the end.
+
+        Ctrl-C ends the training as :class:`CancelFit` does: what was learned is kept.
+
+        Raises:
+            ValueError: when the time is over before the first step, or a case cannot be used.
+            FloatingPointError: when the loss is no longer a number.
+        """
         active = [*self.callbacks, *callbacks]
         self.budget, self.step = budget, 0
         try:
             self._tell(active, "before_fit")
             with suppress(CancelFit):
-                self._steps(active)
+                try:
+                    self._steps(active)
+                except KeyboardInterrupt:
+                    if not self.step:  # nothing has been learned that could be kept
+                        raise
             if not (self.record and self.record[-1].step == self.step and self.record[-1].scores):
                 self._validate(active)
         finally:
@@ -149,6 +160,10 @@ class Learner:
         for batch in batches:
             self.progress = self.budget.progress(self.step)
             if self.progress >= 1.0:
+                if not self.step:
+                    raise ValueError(
+                        "the time was over when the scans had been read; give it more minutes"
+                    )
                 return
             self.batch = batch.to(self.accelerator.device)
             self._tell(active, "before_step")
