@@ -107,7 +107,7 @@ def read_header(file: File) -> list[Frame] | NotAnImage | SegmentationHeader:
             if without or modality == "RTDOSE":  # a dose grid says its places in another manner
                 return NotAnImage(file, modality or "no modality")
             series_uid = _text(dataset, "SeriesInstanceUID")
-            header = _header(file, dataset, pixels_start(dataset, stream))
+            header = _header(file, dataset, pixels_start(dataset, stream, file.size()))
             return _frames(header, dataset)
     except UnreadableError:
         raise

@@ -16,12 +16,13 @@ class PixelsMissingError(ValueError):
     """The pixel data are not all there; the message says how."""
 
 
-def pixels_start(dataset: Dataset, stream: BinaryIO) -> int | None:
+def pixels_start(dataset: Dataset, stream: BinaryIO, size: int) -> int | None:
     """Where the pixels start if they are stored plainly; None if compressed or deflated.
 
     Args:
         dataset: what was read before the pixels.
         stream: the file, where pydicom stopped: at the tag of the pixel data.
+        size: the file's length in bytes.
 
     Raises:
         PixelsMissingError: when the file ends before they do, or holds none.
@@ -39,7 +40,6 @@ def pixels_start(dataset: Dataset, stream: BinaryIO) -> int | None:
     if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (0x7FE0, 0x0010):
         raise PixelsMissingError("it holds no pixel data of whole numbers")
     length = struct.unpack(order + "L", head[-4:])[0]
-    size = stream.seek(0, 2)
     if syntax in _NATIVE:
         available = min(length, size - start - len(head))
         if available < expected:
