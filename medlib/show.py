@@ -1,7 +1,6 @@
 """Pictures: a scan in three planes, with structures outlined where they are.
 
-Planes are shown as radiologists read them: the patient's right on the viewer's left, the front
-or the head at the top. Letters at the edges say which side is which.
+See :mod:`medlib.planes` for how planes are drawn.
 """
 
 from __future__ import annotations
@@ -13,72 +12,90 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
+import numpy.typing as npt
 
 from medlib.io.files import written_whole
-from medlib.transforms import Move, resample
-from medlib.types import CTVolume, Kind, Mask, Volume, verb
+from medlib.planes import PLANES, check_grids, default_window, draw, focus, upright, voxel_at
+from medlib.types import Kind, Mask, Volume, verb
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# For each plane: its name, the axis of an SPL volume that is sliced, whether rows run downwards
-# from the head, and the letters at left, right, top and bottom of the picture.
-_PLANES = (
-    ("axial", 0, False, "RLAP"),
-    ("coronal", 1, True, "RLSI"),
-    ("sagittal", 2, True, "APSI"),
-)
 
 
 @verb
-def show(value: Kind, *more: Kind) -> Figure:
+def show(
+    value: Kind,
+    *more: Kind,
+    at: npt.ArrayLike | None = None,
+    window: tuple[float, float] | None = None,
+    opacity: float = 0.22,
+) -> Figure:
     """A picture of ``value``; of a scan and a mask on it; of a scan, a truth and a prediction.
+
+    Args:
+        value: the scan.
+        more: masks on its grid.
+        at: LPS millimetres of a point in all three planes. Left out: :func:`medlib.planes.focus`.
+        window: the values drawn black and white. Left out: :func:`medlib.planes.default_window`.
+        opacity: of the structures' filling, 0 to 1; outlines are always drawn.
 
     Returns:
         A matplotlib figure; ``figure.savefig("picture.png")`` writes it.
 
+    Raises:
+        ValueError: when a mask is not on the scan's grid, or ``at`` lies outside it.
+
     Example:
+        >>> import torch
         >>> from medlib.space import Grid
-        >>> from medlib.types import Labels
+        >>> from medlib.types import CTVolume, Labels
         >>> grid = Grid.from_axes((8, 8, 8))
         >>> mask = Mask(torch.ones(1, 8, 8, 8, dtype=torch.uint8), grid, Labels.of(["cube"]))
-        >>> len(show(CTVolume(torch.zeros(1, 8, 8, 8), grid), mask).axes)
+        >>> len(show(CTVolume(torch.zeros(1, 8, 8, 8), grid), mask, at=(2, 2, 5)).axes)
         3
     """
     raise AssertionError
 
 
 @show.register
-def _(value: Volume) -> Figure:
-    return _figure(value, [])
+def _(value: Volume, **how: Any) -> Figure:
+    return _figure(value, [], **how)
 
 
 @show.register
-def _(value: Volume, mask: Mask) -> Figure:
-    return _figure(value, [("", mask)])
+def _(value: Volume, mask: Mask, **how: Any) -> Figure:
+    return _figure(value, [("", mask)], **how)
 
 
 @show.register
-def _(value: Volume, truth: Mask, prediction: Mask) -> Figure:
-    return _figure(value, [("reference", truth), ("prediction", prediction)])
+def _(value: Volume, truth: Mask, prediction: Mask, **how: Any) -> Figure:
+    return _figure(value, [("reference", truth), ("prediction", prediction)], **how)
 
 
-def _figure(scan: Volume, masks: Sequence[tuple[str, Mask]]) -> Figure:
+def _figure(
+    scan: Volume,
+    masks: Sequence[tuple[str, Mask]],
+    *,
+    at: npt.ArrayLike | None = None,
+    window: tuple[float, float] | None = None,
+    opacity: float = 0.22,
+) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    upright = _upright(scan)
-    outlined = [(title, _upright(mask)) for title, mask in masks]
-    centre = _centre(upright, [mask for _, mask in outlined])
-    rows = outlined or [("", None)]
+    check_grids(scan, *(mask for _, mask in masks))
+    scan = upright(scan)
+    outlined = [(title, upright(mask)) for title, mask in masks]
+    point = focus(scan.grid, *(mask for _, mask in outlined)) if at is None else at
+    voxel = voxel_at(scan.grid, point)
+    shades = default_window(scan) if window is None else window
+    rows: Sequence[tuple[str, Mask | None]] = outlined or [("", None)]
     figure = Figure(figsize=(12, 4.2 * len(rows)), facecolor="black", layout="constrained")
     axes = figure.subplots(len(rows), 3, squeeze=False)
     for row, (title, mask) in zip(axes, rows, strict=True):
-        for panel, plane in zip(row, _PLANES, strict=True):
-            _draw(panel, plane, upright, mask, centre)
+        for panel, (name, plane) in zip(row, PLANES.items(), strict=True):
+            draw(panel, plane, scan, mask, voxel, window=shades, opacity=opacity)
+            panel.set_title(name, color="white", fontsize=10)
         row[0].set_ylabel(title, color="white", fontsize=13)
     if outlined:
         present = sorted({i for _, mask in outlined for i in mask.present_ids()})
@@ -92,63 +109,6 @@ def _figure(scan: Volume, masks: Sequence[tuple[str, Mask]]) -> Figure:
             edgecolor="none",
         )
     return figure
-
-
-def _draw(
-    axes: Axes,
-    plane: tuple[str, int, bool, str],
-    scan: Volume,
-    mask: Mask | None,
-    centre: Sequence[int],
-) -> None:
-    name, axis, head_up, letters = plane
-    spacing = [s for k, s in enumerate(scan.grid.spacing) if k != axis]
-    image = _slice(scan.data[0].float(), axis, centre[axis], head_up=head_up)
-    low, high = _window(scan)
-    aspect = spacing[0] / spacing[1]
-    axes.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=aspect, interpolation="bilinear")
-    if mask is not None:
-        for label in mask.labels:
-            where = _slice(mask.structure(label.name).float(), axis, centre[axis], head_up=head_up)
-            if where.any() and not where.all() and min(where.shape) > 1:
-                axes.contour(where, levels=[0.5], colors=[label.colour], linewidths=1.3)
-                axes.contourf(where, levels=[0.5, 1.5], colors=[label.colour], alpha=0.22)
-    axes.set(xticks=[], yticks=[])
-    axes.set_title(name, color="white", fontsize=10)
-    places: list[tuple[float, float]] = [(0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)]
-    for letter, (x, y) in zip(letters, places, strict=True):
-        axes.text(x, y, letter, transform=axes.transAxes, color="#FFD75F", ha="center",
-                  va="center", fontsize=11, fontweight="bold")  # fmt: skip
-
-
-def _slice(volume: torch.Tensor, axis: int, index: int, *, head_up: bool) -> Any:
-    image = volume.select(axis, index)
-    return (image.flip(0) if head_up else image).numpy()
-
-
-def _upright(value: Any) -> Any:
-    """The value with axes (to the head, to the back, to the left); no voxel is interpolated."""
-    return resample(value, Move(value.grid, value.grid.reoriented("SPL")))
-
-
-def _centre(scan: Volume, masks: Sequence[Mask]) -> list[int]:
-    """The voxel to cut at: for each axis the slice with most labelled voxels; else the middle."""
-    labelled = torch.zeros(scan.grid.shape, dtype=torch.bool)
-    for mask in masks:
-        labelled |= (mask.data > 0).any(0)
-    if not labelled.any():
-        return [n // 2 for n in scan.grid.shape]
-    counts = (labelled.sum([k for k in range(3) if k != axis]) for axis in range(3))
-    return [int(count.argmax()) for count in counts]
-
-
-def _window(scan: Volume) -> tuple[float, float]:
-    """Grey levels: soft tissue for CT in HU; else nearly all of the values there are."""
-    if isinstance(scan, CTVolume) and scan.units == "HU":
-        return -160.0, 240.0
-    values = scan.data.flatten()[:: max(1, scan.data.numel() // 200_000)].float().numpy()
-    low, high = np.percentile(values, [1, 99])
-    return float(low), float(max(high, low + 1e-6))
 
 
 def write_page(path: Path, title: str, entries: Iterable[tuple[str, str, Figure]]) -> Path:
