@@ -37,8 +37,8 @@ class Learner:
         network: takes (batch, channel, slice, row, column), gives logits (batch, classes, …).
         data: what is trained and validated on.
         window: size of patches, and of windows in validation.
-        loss: from (logits, (batch, 1, …) class numbers) to a scalar; left out, Dice and
-            cross-entropy in equal parts (MONAI's ``DiceCELoss``).
+        loss: from (logits, (batch, 1, …) class numbers) to a scalar; left out, Dice over the
+            batch and cross-entropy in equal parts (MONAI's ``DiceCELoss``).
         batch_size: patches a step.
         rate: peak learning rate, of AdamW.
         decay: weight decay.
@@ -61,7 +61,7 @@ class Learner:
         window: tuple[int, int, int],
         loss: nn.Module | None = None,
         batch_size: int = 2,
-        rate: float = 2e-3,
+        rate: float = 4e-3,
         decay: float = 1e-2,
         clip: float = 12.0,
         precision: str = "auto",
@@ -78,7 +78,9 @@ class Learner:
             mixed_precision="no" if self.precision == "fp32" else self.precision
         )
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=rate, weight_decay=decay, fused=True
+        )
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data
         self.window = window
@@ -251,7 +253,8 @@ class Learner:
 def _dice_and_cross_entropy() -> nn.Module:
     from monai.losses import DiceCELoss
 
-    loss: nn.Module = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+    # Dice over the whole batch: a patch without a structure then says little about it.
+    loss: nn.Module = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
     return loss
 
 

@@ -30,7 +30,8 @@ from medlib.types import CTVolume, PETVolume, Volume
 
 Triple = tuple[int, int, int]
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
-_SMALLEST = 3  # voxels along any axis, at the coarsest level
+_SMALLEST = 5  # voxels along any axis, at the coarsest level
+_CHANNELS = 16  # at the finest level; each coarser one has twice as many
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
 
 
@@ -119,7 +120,8 @@ class Plan:
         spacing = _affordable(fingerprint, room * _SCAN_PATCHES)
         largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]
         strides, window = _levels(largest, spacing, room)
-        architecture = Architecture.residual_unet(strides=strides)
+        channels = tuple(_CHANNELS * 2**level for level in range(len(strides) + 1))
+        architecture = Architecture.residual_unet(channels=channels, strides=strides)
         preprocess = Pipeline((Reorient("SPL"), Spacing(spacing), _normalise(fingerprint)))
         augment = Pipeline(
             (
@@ -197,7 +199,7 @@ def _affordable(fingerprint: Fingerprint, voxels: int) -> tuple[float, float, fl
 
 
 def _levels(
-    size: Sequence[int], spacing: Sequence[float], voxels: int, *, levels: int = 4
+    size: Sequence[int], spacing: Sequence[float], voxels: int, *, most: int = 4
 ) -> tuple[tuple[Triple, ...], Triple]:
     """How to halve from level to level, and a window that can be halved so.
 
@@ -208,21 +210,26 @@ def _levels(
         size: of the largest scan, in voxels of ``spacing``.
         spacing: millimetres.
         voxels: that a window may have.
-        levels: how often to halve.
+        most: how often to halve at most.
     """
     window = np.array(size, dtype=np.float64)
     while np.prod(window) > voxels:
         window[np.argmax(window)] *= 0.99
     voxel, left = np.array(spacing, dtype=np.float64), window.copy()
     strides = []
-    for _ in range(levels):
+    for _ in range(most):
         halve = (voxel < 2 * voxel.min()) & (np.round(left / 2) >= _SMALLEST)
+        if not halve.any():
+            break
         step = np.where(halve, 2, 1)
         voxel, left = voxel * step, left / step
         strides.append((int(step[0]), int(step[1]), int(step[2])))
     divisor = np.prod(strides, axis=0)
     whole = np.ceil(np.array(size) / divisor) * divisor  # no need for more than the whole scan
     rounded = np.minimum(np.maximum(np.round(window / divisor), 1) * divisor, whole).astype(int)
+    while np.prod(rounded) > 1.05 * voxels and (rounded > divisor).any():  # rounded up too often
+        axis = np.argmax(np.where(rounded > divisor, rounded, 0))
+        rounded[axis] -= divisor[axis]
     return tuple(strides), (int(rounded[0]), int(rounded[1]), int(rounded[2]))
 
 

@@ -61,12 +61,14 @@ class RandomAffine(Transform):
         scale: axes are scaled by up to ``1 ± scale``, each for itself.
         shift: the largest shift along each axis, in millimetres.
         probability: that an item is moved.
+        labels: how masks are read; see :class:`medlib.transforms.Move`.
     """
 
     degrees: float = 15.0
     scale: float = 0.1
     shift: float = 0.0
     probability: float = 1.0
+    labels: Interpolation = "linear"
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
         """An affine move that lands on the same grid, or nothing."""
@@ -77,4 +79,4 @@ class RandomAffine(Transform):
         factors = np.exp(rng.uniform(-1, 1, 3) * np.log1p(self.scale))
         stretch = Affine.linear(np.diag(factors), centre=centre)
         shift = Affine.translation(rng.uniform(-self.shift, self.shift, 3).tolist())
-        return Move(scene.grid, scene.grid, shift @ turn @ stretch)
+        return Move(scene.grid, scene.grid, shift @ turn @ stretch, labels=self.labels)
