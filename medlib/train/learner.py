@@ -74,9 +74,9 @@ class Learner:
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.precision = _precision(precision, network, window, device)
-        self.accelerator = Accelerator(
-            mixed_precision="no" if self.precision == "fp32" else self.precision
-        )
+        # accelerate keeps one precision a process; learners differ, so precision is torch's part.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=rate, weight_decay=decay, fused=True
@@ -178,16 +178,19 @@ class Learner:
 
     def _one_step(self, active: list[Callback]) -> None:
         self.model.train()
-        with self.accelerator.autocast():
+        dtype = DTYPES.get(self.precision)
+        with torch.autocast(self.batch.x.device.type, dtype=dtype, enabled=dtype is not None):
             logits = self.model(self.batch.x.to(memory_format=torch.channels_last_3d))
         loss: Tensor = self.loss(logits.float(), self.batch.y)
         self.loss_value = float(loss.detach())
         last = self.smooth_loss if self.step else self.loss_value
         self.smooth_loss = 0.98 * last + 0.02 * self.loss_value
         self._tell(active, "after_loss")
-        self.accelerator.backward(loss)
+        self.accelerator.backward(self.scaler.scale(loss))
+        self.scaler.unscale_(self.optimiser)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % 10 == 0:
