@@ -121,6 +121,8 @@ def draw(
     opacity: float,
 ) -> None:
     """Draw the plane through a voxel of an :func:`upright` scan, with its mask, into ``axes``."""
+    from matplotlib.patheffects import withStroke
+
     down, across = (s for k, s in enumerate(scan.grid.spacing) if k != plane.axis)
     image = _cut(scan.data, plane, voxel)[0].astype(np.float32)
     axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], interpolation="bilinear")
@@ -129,10 +131,11 @@ def draw(
     rows, columns = image.shape
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=down / across)
     axes.set(xticks=[], yticks=[], frame_on=False)
+    rimmed = [withStroke(linewidth=2.5, foreground="black")]  # to be read on bone too
     places: list[tuple[float, float]] = [(0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)]
     for letter, (x, y) in zip(plane.letters, places, strict=True):
         axes.text(x, y, letter, transform=axes.transAxes, color=_YELLOW, ha="center",
-                  va="center", fontsize=11, fontweight="bold")  # fmt: skip
+                  va="center", fontsize=11, fontweight="bold", path_effects=rimmed)  # fmt: skip
 
 
 def _outline(axes: Axes, layers: Any, mask: Mask, opacity: float) -> None:
@@ -176,21 +179,25 @@ def upright(value: G) -> G:
 
 
 def focus(grid: Grid, *masks: Mask) -> FloatArray:
-    """LPS millimetres of where to look first: along each axis the slice with most labelled voxels.
+    """LPS millimetres of where to look first: along each axis the slice that shows most.
 
-    Without anything labelled it is the middle voxel.
+    A slice shows of each structure the share that lies in it; a small lesion counts as much as a
+    large organ. Without anything labelled it is the middle voxel.
 
     Args:
         grid: of the scan.
         masks: on that grid.
     """
-    labelled = torch.zeros(grid.shape, dtype=torch.bool)
+    shown = [torch.zeros(n) for n in grid.shape]
     for mask in masks:
-        labelled |= (mask.data > 0).any(0)
-    if not labelled.any():
+        for number in mask.present_ids():
+            where = (mask.data == number).any(0)
+            total = int(where.sum())
+            for axis in range(3):
+                shown[axis] += where.sum([k for k in range(3) if k != axis]) / total
+    if not shown[0].any():
         return grid.to_patient([n // 2 for n in grid.shape])
-    counts = (labelled.sum([k for k in range(3) if k != axis]) for axis in range(3))
-    return grid.to_patient([int(count.argmax()) for count in counts])
+    return grid.to_patient([int(share.argmax()) for share in shown])
 
 
 def default_window(scan: Volume) -> tuple[float, float]:
