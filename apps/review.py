@@ -59,8 +59,10 @@ def main() -> None:
         version = stamp(walk(root))
         found = surveyed(root, version)
         show_survey(found, root)
-        if found.stacks:
-            show_scan(choose_scan(found.stacks), results, f"{root} {version}")
+        folder = Path(results).expanduser().resolve() if results else None
+        stacks = [stack for stack in found.stacks if not is_outline(stack, folder, root)]
+        if stacks:
+            show_scan(choose_scan(stacks), folder, f"{root} {version}")
 
 
 @contextmanager
@@ -100,13 +102,18 @@ def show_survey(found: io.Survey, root: Path) -> None:
                 st.markdown(f"**{plain(name)}**: {plain(refusal.reason)}. {plain(refusal.remedy)}")
 
 
+def is_outline(stack: io.Stack, folder: Path | None, root: Path) -> bool:
+    """Whether what was found is an outline: it lies in their folder, which lies in the scans'."""
+    return folder not in {None, root} and stack.files[0].folder.is_relative_to(folder)
+
+
 def choose_scan(stacks: Sequence[io.Stack]) -> io.Stack:
     """The scan to look at."""
     by_name = {stack.name: stack for stack in stacks}
     return by_name[st.sidebar.selectbox("Scan", list(by_name), key="scan")]
 
 
-def show_scan(stack: io.Stack, results: str, version: str) -> None:
+def show_scan(stack: io.Stack, folder: Path | None, version: str) -> None:
     """A scan with its outlines, if there are any; ``version`` is its folder's."""
     st.subheader(plain(stack.name))
     key = digest(version, stack.name)
@@ -116,7 +123,7 @@ def show_scan(stack: io.Stack, results: str, version: str) -> None:
         st.warning(plain(text), icon=":material/warning:")
     outlines = None
     with said_plainly():
-        if path := choose_outlines(stack, results, key):
+        if path := choose_outlines(stack, folder, key):
             key = digest(key, str(path), stamp([File(path)]))
             outlines = outlines_of(path, stack, key)
     show_viewer(scan, outlines, digest(key, kind))
@@ -135,11 +142,10 @@ def choose_kind(stack: io.Stack, key: str) -> str:
     return kind
 
 
-def choose_outlines(stack: io.Stack, results: str, key: str) -> Path | None:
+def choose_outlines(stack: io.Stack, folder: Path | None, key: str) -> Path | None:
     """The file that holds the scan's outlines: the one of its name, or one of the two."""
-    if not results:
+    if folder is None:
         return None
-    folder = Path(results).expanduser().resolve()
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder at {folder}")
     own = {Path(file.path) for file in stack.files}
