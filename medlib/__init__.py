@@ -10,14 +10,14 @@ from medlib._version import __version__
 
 if TYPE_CHECKING:
     from medlib.io import read_mask, read_volume, survey, write_nifti, write_seg
+    from medlib.pictures import show
     from medlib.segmentation import Segmenter, load, segmenter
-    from medlib.show import show
     from medlib.types import Category, CTVolume, Labels, Mask, MRVolume, PETVolume, Points, Volume
 
 _HOMES = {
     "medlib.io": ("read_mask", "read_volume", "survey", "write_nifti", "write_seg"),
     "medlib.segmentation": ("Segmenter", "load", "segmenter"),
-    "medlib.show": ("show",),
+    "medlib.pictures": ("show",),
     "medlib.types": (
         *("CTVolume", "Category", "Labels", "MRVolume", "Mask", "PETVolume", "Points", "Volume"),
     ),

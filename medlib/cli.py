@@ -51,6 +51,17 @@ class Format(StrEnum):
     BOTH = "both"
 
 
+def _known(name: str) -> str:
+    """The name of a data set that there is."""
+    from medlib import datasets
+
+    try:
+        datasets.card(name)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0])) from None
+    return name
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print a report for programs instead of text.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that are already there.")]
 
@@ -190,7 +201,9 @@ def list_datasets(as_json: Json = False) -> None:
 
 @datasets_app.command("get")
 def get_dataset(
-    name: Annotated[str, typer.Argument(help="A name from `medlib datasets list`.")],
+    name: Annotated[
+        str, typer.Argument(help="A name from `medlib datasets list`.", callback=_known)
+    ],
     source: Annotated[
         Path | None, typer.Option("--from", help="A local copy, instead of a download.")
     ] = None,
@@ -205,7 +218,9 @@ def get_dataset(
 
 @datasets_app.command("make")
 def make_dataset(
-    name: Annotated[str, typer.Argument(help="A data set with a recipe, such as ct_phantom.")],
+    name: Annotated[
+        str, typer.Argument(help="A data set with a recipe, such as ct_phantom.", callback=_known)
+    ],
     to: Annotated[Path | None, typer.Option(help="Where to put it.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same.")] = 0,
 ) -> None:
@@ -313,9 +328,12 @@ def _splitter(text: str, seed: int) -> Splitter:
 
 def _listed(path: Path) -> list[str]:
     """Names in a JSON list, or one a line."""
-    content = path.read_text(encoding="utf-8")
-    if path.suffix.lower() == ".json":
-        names = json.loads(content)
+    try:
+        content = path.read_text(encoding="utf-8")
+        names = json.loads(content) if path.suffix.lower() == ".json" else None
+    except ValueError:
+        raise ValueError(f"{path} should hold a list of scan names, as text or JSON") from None
+    if names is not None:
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise ValueError(f"{path} should hold a list of scan names")
         return names

@@ -12,8 +12,8 @@ from medlib import datasets, io
 from medlib.batch import predict_all
 from medlib.data import held_out
 from medlib.io.files import written_whole
+from medlib.pictures import show, write_page
 from medlib.segmentation import segmenter
-from medlib.show import show, write_page
 from medlib.train import Progress, Scores, dice
 
 
@@ -72,10 +72,16 @@ def run(
         say: told what happens.
 
     Raises:
-        ValueError: when the folder holds something else.
+        ValueError: when the folder holds something else, or there are too few studies.
     """
     clock = _Clock()
     data = _archive(out / "scans", studies, say)
+    if len(data.train) < 3 or not data.test:
+        raise ValueError(
+            f"{len(data.cases)} studies are too few to learn from, choose by and test on: of the "
+            f"split of {data.card.name}, {len(data.train)} are to learn from and "
+            f"{len(data.test)} to test on"
+        )
     clock.lap("making the scans")
 
     say(f"training on {len(data.train)} studies for {minutes:g} minutes")

@@ -113,7 +113,7 @@ def test_a_single_slice_is_drawn(shape):
 
 
 def test_a_mask_of_another_grid_is_refused():
-    from medlib.show import show
+    from medlib.pictures import show
 
     grid = Grid.from_axes((6, 6, 6))
     mask = structures(grid.window((0, 0, 1), (6, 6, 6)))
@@ -125,7 +125,7 @@ def test_a_mask_of_another_grid_is_refused():
 
 
 def test_a_point_outside_the_scan_is_refused():
-    from medlib.show import show
+    from medlib.pictures import show
 
     grid = Grid.from_axes((6, 6, 6))
     with pytest.raises(ValueError, match="does not reach there"):
@@ -133,7 +133,7 @@ def test_a_point_outside_the_scan_is_refused():
 
 
 def test_show_cuts_where_it_is_told_and_with_the_window_it_is_told():
-    from medlib.show import show
+    from medlib.pictures import show
 
     grid = Grid.from_axes((4, 5, 6))
     scan = CTVolume(torch.arange(120.0).reshape(1, 4, 5, 6), grid)

@@ -49,8 +49,8 @@ class Architecture:
 
     Example:
         >>> small = Architecture.residual_unet(channels=(8, 16, 32))
-        >>> sum(p.numel() for p in small.build(1, 3).parameters())
-        76433
+        >>> sum(p.numel() for p in small.build(1, 3).parameters()) // 1000
+        71
     """
 
     name: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from medlib.data import Dataset
@@ -199,7 +200,7 @@ def _affordable(fingerprint: Fingerprint, voxels: int) -> tuple[float, float, fl
 
 
 def _levels(
-    size: Sequence[int], spacing: Sequence[float], voxels: int, *, most: int = 4
+    size: npt.ArrayLike, spacing: Sequence[float], voxels: int, *, most: int = 4
 ) -> tuple[tuple[Triple, ...], Triple]:
     """How to halve from level to level, and a window that can be halved so.
 
@@ -212,7 +213,9 @@ def _levels(
         voxels: that a window may have.
         most: how often to halve at most.
     """
-    window = np.array(size, dtype=np.float64)
+    # A tiny scan is padded, so that there is something to halve at all.
+    size = np.maximum(size, 2 * _SMALLEST)
+    window = size.astype(np.float64)
     while np.prod(window) > voxels:
         window[np.argmax(window)] *= 0.99
     voxel, left = np.array(spacing, dtype=np.float64), window.copy()
@@ -225,7 +228,7 @@ def _levels(
         voxel, left = voxel * step, left / step
         strides.append((int(step[0]), int(step[1]), int(step[2])))
     divisor = np.prod(strides, axis=0)
-    whole = np.ceil(np.array(size) / divisor) * divisor  # no need for more than the whole scan
+    whole = np.ceil(size / divisor) * divisor  # no need for more than the whole scan
     rounded = np.minimum(np.maximum(np.round(window / divisor), 1) * divisor, whole).astype(int)
     while np.prod(rounded) > 1.05 * voxels and (rounded > divisor).any():  # rounded up too often
         axis = np.argmax(np.where(rounded > divisor, rounded, 0))

@@ -32,8 +32,10 @@ def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: in
         channels: of its input.
 
     Example:
-        >>> miscalculated(nn.Conv3d(1, 1, 3), (2, 8, 8)) + miscalculated(nn.Conv3d(1, 1, 1), (2, 8, 8))
+        >>> miscalculated(nn.Conv3d(1, 1, 3, padding=1), (2, 8, 8))
         ['the network itself']
+        >>> miscalculated(nn.Conv3d(1, 1, 1), (2, 8, 8))
+        []
     """
     found: list[str] = []
     hooks = [
