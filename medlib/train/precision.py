@@ -23,8 +23,10 @@ def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: in
     """Names of convolutions whose weights get a wrong gradient in bf16 on a processor.
 
     oneDNN, which PyTorch 2.11 to 2.13 uses for bf16 on processors, leaves part of the weight
-    gradient of a 3-D convolution unset (whatever lay in memory) when its input has exactly two
-    slices and its kernel more than one. Nothing is reported; training is ruined at random.
+    gradient of a 3-D convolution unset (whatever lay in memory), or writes beyond it, when its
+    kernel covers several voxels and its input has exactly two slices that are not strided over
+    (transposed convolutions too), or a single row or column that is strided over. Nothing is
+    reported; training is ruined at random, or the process ends.
 
     Args:
         network: takes (batch, channel, slice, row, column).
@@ -41,7 +43,7 @@ def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: in
     hooks = [
         module.register_forward_pre_hook(_watch(name or "the network itself", found))
         for name, module in network.named_modules()
-        if isinstance(module, nn.Conv3d) and module.kernel_size[0] > 1
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d) and max(module.kernel_size) > 1
     ]
     training = network.training
     try:
@@ -56,7 +58,12 @@ def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: in
 
 def _watch(name: str, found: list[str]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if inputs[0].shape[2] == 2:
+        assert isinstance(module, nn.Conv3d | nn.ConvTranspose3d)
+        slices, *plane = inputs[0].shape[2:]
+        deep, *strides = module.stride
+        two = slices == 2 and deep == 1 and module.kernel_size[0] > 1
+        lone = any(n == 1 and s > 1 for n, s in zip(plane, strides, strict=True))
+        if two or (lone and isinstance(module, nn.Conv3d)):
             found.append(name)
 
     return look
