@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None
     values, grid, own = nifti.read_label_map(file)
     ids = [int(i) for i in np.unique(values) if i]
     table = labels or own or Labels.of({i: f"label {i}" for i in ids})
+    if own is not None:
+        _same_names(table, own, ids, file.name)
     if unknown := sorted(set(ids) - set(table.ids)):
         raise UnreadableError(
             f"{file.name} holds the ids {', '.join(map(str, unknown))}, which its label table "
@@ -50,6 +53,17 @@ def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None
         )
     mask = Mask(torch.from_numpy(np.ascontiguousarray(values)), grid, table)
     return mask if on is None else placed(mask, on, file.name)
+
+
+def _same_names(table: Labels, own: Labels, ids: Iterable[int], name: str) -> None:
+    """Refuse to call a structure by another name than its file does."""
+    for number in set(ids) & set(table.ids) & set(own.ids):
+        wanted, found = table.by_id(number).name, own.by_id(number).name
+        if wanted != found:
+            raise UnreadableError(
+                f"{name} calls label {number} {found!r}, and the label table it is read by "
+                f"{wanted!r}: one of the two is wrong"
+            )
 
 
 def _the_one(path: Path) -> tuple[File, SegmentationHeader | None]:

@@ -277,3 +277,12 @@ def test_gzip_made_of_parts_is_read(tmp_path, data):
     parts = gzip.compress(plain[:200]) + gzip.compress(plain[200:])
     (tmp_path / "b.nii.gz").write_bytes(parts)
     assert np.array_equal(read_volume(tmp_path / "b.nii.gz").data[0].numpy().T, data)
+
+
+def test_a_table_that_renames_what_the_file_names_is_refused(tmp_path):
+    grid = Grid.from_axes((4, 5, 6))
+    data = torch.zeros(1, 4, 5, 6, dtype=torch.uint8)
+    data[0, 1, 2, 3] = 1
+    write_nifti(Mask(data, grid, Labels.of(["left kidney"])), tmp_path / "a.nii.gz")
+    with pytest.raises(UnreadableError, match=r"a\.nii\.gz calls label 1 'left kidney'"):
+        read_mask(tmp_path / "a.nii.gz", labels=Labels.of(["right kidney"]))
