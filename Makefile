@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[apps,dev]'
 	@touch $@
 
-# Made-up CT studies, two minutes of training, predictions as DICOM SEG, a page of pictures.
+# Made-up CT studies, two and a half minutes of training, predictions as DICOM SEG, a page of pictures.
 demo: install
 	$(BIN)/medlib demo --out demo
 

@@ -234,7 +234,7 @@ def make_dataset(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where to put everything.")] = Path("demo"),
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train.")] = 2.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train.")] = 2.5,
     seed: Annotated[int, typer.Option(help="Of the made-up scans and of the training.")] = 0,
 ) -> None:
     """The whole way on made-up scans: make, train, predict, measure, look."""

@@ -54,7 +54,7 @@ class DemoReport:
 def run(
     out: Path,
     *,
-    minutes: float = 2.0,
+    minutes: float = 2.5,
     studies: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
