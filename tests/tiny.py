@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from strategies import voxels
 from torch import Tensor, nn
 
 from medlib.io import write_nifti
@@ -24,8 +25,6 @@ CONTRAST = 100.0
 
 def structures(grid: Grid, *, seed: int = 0, labels: Labels = SIDES) -> Mask:
     """An ellipsoid at the patient's left (id 1) and a smaller one, further up, at the right."""
-    from strategies import voxels
-
     shake = np.random.default_rng(seed).uniform(-1, 1, (2, 3))
     extent = np.array(grid.shape) * np.array(grid.spacing)
     unit = float(extent.min()) / 24

@@ -149,7 +149,6 @@ def test_a_package_is_whole_or_not_there(saved, tmp_path, monkeypatch):
         (lambda m: m["network"]["arguments"].update(nonsense=1), "nonsense"),
         (lambda m: m["preprocess"].append({"type": "Exec"}), "'Exec' is not one of the types"),
         (lambda m: m["preprocess"][0].update(code="x"), "Reorient has no code"),
-        (lambda m: m["preprocess"][1].update(millimetres="x"), "manifest cannot be used"),
         (lambda m: m.update(window=[16, 16, 17]), "cannot see windows"),
         (lambda m: m.update(window=[16, 16, 0]), "window.2: Input should be greater than 0"),
         (lambda m: m["labels"].append(m["labels"][0]), "more than once"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from strategies import grids
+from strategies import grids, voxels
 from tiny import SIDES, scan_of, structures
 
 from medlib import show
@@ -36,7 +36,7 @@ def pixels(figure):
 
 def where(image, box, colour):
     """Middle of the pixels nearest this colour within a panel: shares of its width and height."""
-    left, right, top, bottom = (int(round(v)) for v in box)
+    left, right, top, bottom = (round(v) for v in box)
     panel = image[top:bottom, left:right]
     wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
     near = np.abs(panel - wanted).sum(-1) < 60
@@ -47,7 +47,6 @@ def where(image, box, colour):
 
 def cube(grid, away):
     """A cube whose middle lies ``away`` mm (left, back, head) from the grid's."""
-    from strategies import voxels
 
     offset = np.abs(voxels(grid) - grid.centre - np.array(away)).max(-1)
     mask = torch.from_numpy((offset < 5).astype(np.uint8))[None]
@@ -109,7 +108,7 @@ def test_a_mask_that_lies_elsewhere_is_not_drawn():
     mask = structures(Grid.from_axes((20, 24, 24)))
     scan = scan_of(mask)
     shifted = Mask(mask.data, mask.grid.window((2, 0, 0), mask.grid.shape), SIDES)
-    with pytest.raises(ValueError, match="not on the scan's grid: .* 2 mm apart"):
+    with pytest.raises(ValueError, match=r"not on the scan's grid: .* 2 mm apart"):
         show(scan, shifted)
 
 

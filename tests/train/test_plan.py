@@ -1,0 +1,102 @@
+"""Plans: whatever the scans are like, a window that the network can see, and no wrong arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from medlib.models import Architecture
+from medlib.train import Fingerprint, Plan
+from medlib.train.precision import miscalculated
+from medlib.types import CTVolume, MRVolume
+
+extents = st.tuples(*[st.floats(8, 500)] * 3)
+spacings = st.tuples(*[st.floats(0.3, 8)] * 3)
+
+
+def fingerprint(extent, spacing, kind=MRVolume):
+    whole = tuple(max(1, round(e / s)) * s for e, s in zip(extent, spacing, strict=True))
+    return Fingerprint(kind, spacing, whole, whole, low=-50.0, high=150.0, mean=40, deviation=20)
+
+
+def levels(plan):
+    """The size of the window at every level."""
+    size = [np.array(plan.window)]
+    for step in plan.architecture.arguments["strides"]:
+        size.append(size[-1] // step)
+    return size
+
+
+@given(extents, spacings)
+def test_a_window_can_be_halved_and_is_never_two_slices_deep(extent, spacing):
+    plan = Plan.make(fingerprint(extent, spacing), device="cpu")
+    assert not any(np.array(plan.window) % plan.architecture.divisor)
+    assert all(level[0] != 2 for level in levels(plan))
+    assert np.prod(plan.window) <= 1.3 * 48 * 64 * 48
+    assert all(n >= 1 for n in plan.window)
+
+
+@settings(max_examples=6)
+@given(extents, spacings)
+def test_no_gradient_of_a_planned_network_is_wrong_on_a_processor(extent, spacing):
+    plan = Plan.make(fingerprint(extent, spacing), device="cpu")
+    levels = len(plan.architecture.arguments["strides"]) + 1
+    arguments = plan.architecture.arguments | {"channels": [1] * levels, "num_res_units": 1}
+    network = Architecture("unet", arguments).build(1, 2)
+    assert miscalculated(network, plan.window) == []
+
+
+@given(st.integers(12, 60), st.floats(3.5, 8))
+def test_thick_slices_are_not_halved_before_the_others_are_as_thick(slices, thickness):
+    plan = Plan.make(fingerprint((slices * thickness, 60, 60), (thickness, 1, 1)), device="cpu")
+    spacing = np.array(plan.preprocess.transforms[1].millimetres)
+    for step in plan.architecture.arguments["strides"]:
+        if step[0] == 2:
+            assert spacing[0] < 2 * spacing.min()
+        spacing = spacing * step
+
+
+def test_scans_keep_their_own_spacing_where_that_is_affordable():
+    plan = Plan.make(fingerprint((35, 51, 35), (1, 1, 1)), device="cpu")
+    assert plan.preprocess.transforms[1].millimetres == (1, 1, 1)
+    assert plan.reasons[0].startswith("1 × 1 × 1 mm a voxel: the scans have 1 × 1 × 1 mm")
+    large = Plan.make(fingerprint((400, 350, 350), (1.5, 0.7, 0.7)), device="cpu")
+    assert "coarsened" in large.reasons[0]
+    assert all(n > 24 for n in large.window)
+
+
+def test_units_that_mean_something_are_kept_and_others_not():
+    ct, mr = (Plan.make(fingerprint((64, 64, 64), (2, 2, 2), k)) for k in (CTVolume, MRVolume))
+    assert ct.preprocess.transforms[2].mean == 40
+    assert mr.preprocess.transforms[2].mean is None
+    names = [type(t).__name__ for t in ct.augment.transforms + ct.preprocess.transforms]
+    assert "Flip" not in names  # left and right differ in patients
+
+
+def test_a_fingerprint_is_what_numpy_says(data):
+    found = Fingerprint.of(data.train)
+    items = [data.train.raw(number).values for number in range(len(data.train))]
+    inside = np.concatenate([scan.data[mask.data > 0].numpy() for scan, mask in items])
+    low, high = np.percentile(inside, [0.5, 99.5])
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-5)
+    assert found.mean == pytest.approx(inside.clip(low, high).mean(), rel=1e-4, abs=1e-3)
+    assert found.deviation == pytest.approx(inside.clip(low, high).std(), rel=1e-4)
+    assert found.spacing == pytest.approx((1.2, 1, 1))
+    assert found.extent == found.largest == pytest.approx((24, 24, 24))
+
+
+def test_a_plan_is_plain_values(data):
+    import json
+
+    plan = Plan.make(Fingerprint.of(data.train))
+    assert json.loads(json.dumps(plan.to_dict()))["window"] == list(plan.window)
+
+
+def test_the_watch_finds_the_layers_that_see_two_slices():
+    network = nn.Sequential(nn.Conv3d(1, 2, 3, stride=2, padding=1), nn.Conv3d(2, 2, 3, padding=1))
+    assert miscalculated(network, (4, 8, 8)) == ["1"]
+    assert miscalculated(network, (6, 8, 8)) == []
+    assert not any(module._forward_pre_hooks for module in network)
+    assert torch.is_grad_enabled()
