@@ -224,7 +224,8 @@ def test_a_mask_stored_with_other_axes_is_the_same_mask(tmp_path):
     def turn(mask):
         from medlib.transforms import Move, resample
 
-        return resample(mask, Move(mask.grid, mask.grid.reoriented("RIA")))
+        turned = resample(mask, Move(mask.grid, mask.grid.reoriented("RIA")))
+        return Mask(turned.data, turned.grid)
 
     scan, mask = spoilt(tmp_path, turn).values
     assert torch.equal(mask.data.int(), structures(scan.grid, seed=2).data)
