@@ -40,6 +40,10 @@ class Budget:
         """Keep this much time for what comes after the last step."""
         self._reserved = seconds
 
+    def share(self, seconds: float) -> float:
+        """How much of the minutes this long is; 0 where steps are counted, which wait for it."""
+        return 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+
     def progress(self, step: int) -> float:
         """The share of the training that is done, 0 to 1."""
         if self.steps is not None:

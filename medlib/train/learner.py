@@ -173,8 +173,10 @@ class Learner:
             self.seconds_a_step = (time.monotonic() - origin) / self.step
             self._tell(active, "after_step")
             if due <= self.progress < 1.0 - 0.5 / self.validations:
-                self._validate(active)
-                due += 1.0 / self.validations
+                seconds = self._validate(active)
+                # On a busy machine validation is slow: it may take a fifth of the time, no more.
+                pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
+                due = self.budget.progress(self.step) + pause
 
     def _one_step(self, active: list[Callback]) -> None:
         self.model.train()
@@ -196,12 +198,15 @@ class Learner:
         if self.step % 10 == 0:
             self._note()
 
-    def _validate(self, active: list[Callback]) -> None:
+    def _validate(self, active: list[Callback]) -> float:
+        """Validate, and return the seconds that it took."""
         begun = time.monotonic()
         self.scores = self.validate()
-        self.budget.reserve(1.5 * (time.monotonic() - begun) + 1.0)
+        seconds = time.monotonic() - begun
+        self.budget.reserve(1.5 * seconds + 1.0)
         self._note(self.scores)
         self._tell(active, "after_validation")
+        return seconds
 
     def _note(self, scores: Scores | None = None) -> None:
         seconds = time.monotonic() - self.budget.started
