@@ -42,7 +42,9 @@ def scans(folder, *names):
 
 
 def everything(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def test_each_scan_gets_its_own_mask_under_its_own_name(model, tmp_path):
