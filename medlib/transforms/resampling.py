@@ -19,10 +19,18 @@ class Spacing(Transform):
     Args:
         millimetres: along (slice, row, column); 0 leaves that axis as it is.
         labels: how masks are read; see :class:`medlib.transforms.Move`.
+
+    Raises:
+        ValueError: for anything but three sizes of at least 0.
     """
 
     millimetres: tuple[float, float, float]
     labels: Interpolation = "linear"
+
+    def __post_init__(self) -> None:
+        sizes = self.millimetres
+        if len(sizes) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in sizes):
+            raise ValueError(f"a spacing is three sizes in millimetres, not {sizes!r}")
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
         """The move, or nothing when the spacing is already so."""

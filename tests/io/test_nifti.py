@@ -286,3 +286,10 @@ def test_a_table_that_renames_what_the_file_names_is_refused(tmp_path):
     write_nifti(Mask(data, grid, Labels.of(["left kidney"])), tmp_path / "a.nii.gz")
     with pytest.raises(UnreadableError, match=r"a\.nii\.gz calls label 1 'left kidney'"):
         read_mask(tmp_path / "a.nii.gz", labels=Labels.of(["right kidney"]))
+
+
+def test_a_name_that_says_nothing_gives_way_to_a_table(tmp_path):
+    data = torch.ones(1, 4, 5, 6, dtype=torch.uint8)
+    grid = Grid.from_axes((4, 5, 6))
+    write_nifti(Mask(data, grid, Labels.of(["label 1"])), tmp_path / "a.nii.gz")
+    assert read_mask(tmp_path / "a.nii.gz", labels=Labels.of(["liver"])).labels.names == ("liver",)
