@@ -59,7 +59,7 @@ def _same_names(table: Labels, own: Labels, ids: Iterable[int], name: str) -> No
     """Refuse to call a structure by another name than its file does."""
     for number in set(ids) & set(table.ids) & set(own.ids):
         wanted, found = table.by_id(number).name, own.by_id(number).name
-        if found not in (wanted, f"label {number}"):  # the latter says only that nobody knew
+        if found not in (wanted, f"label {number}", str(number)):  # a number is no name
             raise UnreadableError(
                 f"{name} calls label {number} {found!r}, and the label table it is read by "
                 f"{wanted!r}: one of the two is wrong"
