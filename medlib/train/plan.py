@@ -32,7 +32,7 @@ from medlib.types import CTVolume, PETVolume, Volume
 Triple = tuple[int, int, int]
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
 _SMALLEST = 5  # voxels along any axis, at the coarsest level
-_CHANNELS = 24  # at the finest level; each coarser one has twice as many
+_CHANNELS = 16  # at the finest level; each coarser one has twice as many
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
 
 
