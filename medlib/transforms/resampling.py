@@ -28,9 +28,9 @@ class Spacing(Transform):
     labels: Interpolation = "linear"
 
     def __post_init__(self) -> None:
-        sizes = self.millimetres
+        sizes: tuple[object, ...] = tuple(self.millimetres)  # files may say anything
         if len(sizes) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in sizes):
-            raise ValueError(f"a spacing is three sizes in millimetres, not {sizes!r}")
+            raise ValueError(f"a spacing is three sizes in millimetres, not {self.millimetres!r}")
 
     def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
         """The move, or nothing when the spacing is already so."""
