@@ -96,7 +96,8 @@ def run(
         callbacks=[Progress()],
     )
     learn.fine_tune(minutes=minutes, started=begun)
-    model_file = learn.save(out / "model.medlib")
+    model = learn.model
+    model_file = model.save(out / "model.medlib")
     clock.lap("training")
 
     cases, pictures = {}, []
@@ -104,7 +105,7 @@ def run(
     for name in data.test:
         say(f"predicting {name}")
         report = predict_all(
-            learn.model, data.image(name), predictions, formats=("nifti", "seg"), overwrite=True
+            model, data.image(name), predictions, formats=("nifti", "seg"), overwrite=True
         )
         if report.refusals:
             raise ValueError(f"{name} was refused: {report.refusals[0][1]}")

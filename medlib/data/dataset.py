@@ -121,8 +121,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
         return mask
 
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Dataset:
-        """The same cases under other transforms."""
-        return Dataset(
+        """The same cases under other transforms; masks that were read are not read again."""
+        other = Dataset(
             self.cases,
             self.blocks,
             preprocess=preprocess,
@@ -130,6 +130,9 @@ class Dataset(torch.utils.data.Dataset[Item]):
             seed=self.seed,
             keep_bytes=self.keep_bytes,
         )
+        other._truths = dict(self._truths)
+        other._room -= sum(mask.data.nbytes for mask in self._truths.values())
+        return other
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Items of one shape as a batch."""

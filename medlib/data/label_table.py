@@ -16,8 +16,8 @@ def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
 
     Looked for in this order: ``labels.json`` (names by id, or medlib's own list),
     ``dataset.json`` (Medical Segmentation Decathlon, nnU-Net) and ``card.toml`` (medlib's data
-    sets), in the folder or the one above it; then the tables inside the files themselves (DICOM SEG, medlib's NIfTI). A map without
-    any table gives ``label 1``, ``label 2``, … for the ids that occur.
+    sets), in the folder or the one above it; then the tables inside the files themselves (DICOM
+    SEG, medlib's NIfTI). A map without any table gives ``label 1``, ``label 2``, … for the ids that occur.
 
     Raises:
         ValueError: when a table cannot be read, or two files call one number by two names.
