@@ -139,7 +139,7 @@ def segmenter(
     plan = Plan.make(Fingerprint.of(raw.train))
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
-    network = plan.architecture.build(1, 1 + len(pairing.labels))
+    network = plan.architecture.build(*(b.channels for b in data.blocks))
     arguments = {"batch_size": plan.batch_size, "seed": seed} | learner
     return Segmenter(
         pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)

@@ -19,7 +19,7 @@ from medlib import io
 from medlib._version import __version__
 from medlib.infer import Predictor
 from medlib.io.files import FILE_ERRORS, written_whole
-from medlib.models import Architecture
+from medlib.models import Architecture, best_device
 from medlib.package.manifest import Manifest, Network, Weights
 from medlib.transforms import RECIPES, Pipeline
 from medlib.types import SCAN_KINDS, Labels, Mask, Volume
@@ -171,9 +171,8 @@ class Model:
     def _ready(
         cls, network: torch.nn.Module, manifest: Manifest, preprocess: Pipeline, labels: Labels
     ) -> Model:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         predictor = Predictor(
-            network=network.to(device).eval(),
+            network=network.to(best_device()).eval(),
             preprocess=preprocess,
             kind=SCAN_KINDS[manifest.kind],
             labels=labels,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
 from medlib.infer import Predictor
+from medlib.models import best_device
 from medlib.train.budget import Budget
 from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
 from medlib.train.precision import DTYPES, miscalculated, quickest
@@ -72,7 +73,7 @@ class Learner:
     ) -> None:
         from accelerate import Accelerator
 
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = best_device()
         self.precision = _precision(precision, network, window, device)
         # accelerate keeps one precision a process; learners differ, so precision is torch's part.
         self.accelerator = Accelerator(mixed_precision="no")

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from medlib.data import Dataset
-from medlib.models import Architecture
+from medlib.models import Architecture, best_device
 from medlib.transforms import (
     Brightness,
     Noise,
@@ -116,7 +115,7 @@ class Plan:
     @classmethod
     def make(cls, fingerprint: Fingerprint, *, device: str | None = None) -> Plan:
         """Decide from the fingerprint and the device (left out: the one that will be used)."""
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or best_device().type
         room = _PATCH_VOXELS[device]
         spacing = _affordable(fingerprint, room * _SCAN_PATCHES)
         largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]

@@ -116,7 +116,7 @@ from medlib.types import Labels
 
 kept = json.load(open(sys.argv[1]))
 trail = Trail.from_dict(kept["trail"])
-mask = decode_mask(torch.load(sys.argv[2]), trail, Labels.from_list(kept["labels"]), trail.native)
+mask = decode_mask(torch.load(sys.argv[2], weights_only=True), trail, Labels.from_list(kept["labels"]), trail.native)
 io.write_nifti(mask, sys.argv[3])
 """
 
