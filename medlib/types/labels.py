@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 # Colours that are told apart on a grey image and by most colour-blind readers (Okabe and Ito
 # 2008, then Tableau's set), used where a label brings none.
@@ -164,3 +164,6 @@ class Labels:
                 for row in rows
             )
         )
+
+
+NO_LABELS: Final = Labels(())

@@ -1,0 +1,145 @@
+"""The kinds that are answers, not places: categories and measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from medlib.types.gridded import Kind
+
+
+@dataclass(frozen=True)
+class Category(Kind):
+    """One answer out of a fixed vocabulary.
+
+    Example:
+        >>> Category("benign", ("benign", "malignant")).index
+        0
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _answerable((self.name,), self.vocabulary)
+
+    @property
+    def index(self) -> int:
+        """Its place in the vocabulary."""
+        return self.vocabulary.index(self.name)
+
+
+@dataclass(frozen=True)
+class Categories(Kind):
+    """Several answers out of a fixed vocabulary: for each word of it, yes or no.
+
+    Args:
+        names: those that are answered yes, perhaps none. Kept in the vocabulary's order, so that
+            equal answers are equal values.
+        vocabulary: all that could be.
+
+    Raises:
+        ValueError: for a name that is not in the vocabulary or is given twice, and for a
+            vocabulary that says a word twice.
+
+    Example:
+        >>> seen = Categories(("effusion",), ("effusion", "nodule"))
+        >>> seen.vector
+        tensor([ True, False])
+    """
+
+    names: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _answerable(self.names, self.vocabulary)
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"an answer is given twice: {', '.join(self.names)}")
+        object.__setattr__(self, "names", tuple(w for w in self.vocabulary if w in self.names))
+
+    @property
+    def vector(self) -> Tensor:
+        """(n,) bool: yes or no for each word of the vocabulary."""
+        return torch.tensor([word in self.names for word in self.vocabulary], dtype=torch.bool)
+
+
+def _answerable(names: tuple[str, ...], vocabulary: tuple[str, ...]) -> None:
+    if str in (type(names), type(vocabulary)):
+        raise TypeError(f"answers are tuples of words, not one string: {names!r}, {vocabulary!r}")
+    if len(set(vocabulary)) != len(vocabulary):
+        raise ValueError(f"a vocabulary says a word twice: {', '.join(vocabulary)}")
+    for name in names:
+        if name not in vocabulary:
+            raise ValueError(f"{name!r} is not one of {', '.join(vocabulary)}")
+
+
+# What a unit measures, and how many of the first of its kind it is.
+_UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {"mm": ("length", 1.0), "cm": ("length", 10.0), "m": ("length", 1000.0)}
+    | {"mm2": ("area", 1.0), "cm2": ("area", 100.0)}
+    | {"mm3": ("volume", 1.0), "cm3": ("volume", 1e3), "ml": ("volume", 1e3), "l": ("volume", 1e6)}
+)
+
+
+@dataclass(frozen=True)
+class Measurement(Kind):
+    """A number with its unit.
+
+    Args:
+        value: finite. What could not be measured is left out, not written as a number.
+        unit: a UCUM code, as DICOM uses them: ``"mm"``, ``"ml"``, ``"deg"``, ``"[hnsf'U]"``
+            (Hounsfield units), ``"{SUVbw}g/ml"``, or ``"1"`` for a plain number.
+        name: what was measured, such as ``"liver volume"``.
+
+    Raises:
+        ValueError: for a value that is not finite, or an empty unit.
+
+    Example:
+        >>> Measurement(1500, "ml", "liver volume").to("l")
+        Measurement(value=1.5, unit='l', name='liver volume')
+        >>> print(Measurement(12.34567, "mm", "long axis"))
+        long axis 12.3 mm
+    """
+
+    value: float
+    unit: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        value = float(self.value)
+        if not isfinite(value):
+            raise ValueError(
+                f"the measurement {self.name or 'without a name'} is {value}; leave out what could "
+                "not be measured"
+            )
+        if not self.unit.strip():
+            raise ValueError(f"the measurement {self.name or value} needs a unit; '1' for none")
+        object.__setattr__(self, "value", value)
+
+    def to(self, unit: str) -> Measurement:
+        """The same length, area or volume in another unit.
+
+        Args:
+            unit: ``mm``, ``cm``, ``m``; ``mm2``, ``cm2``; ``mm3``, ``cm3``, ``ml``, ``l``.
+
+        Raises:
+            ValueError: when the one cannot be turned into the other.
+        """
+        ours, theirs = _UNITS.get(self.unit), _UNITS.get(unit)
+        if unit == self.unit:
+            return self
+        if ours is None or theirs is None or ours[0] != theirs[0]:
+            alike = [u for u, (what, _) in _UNITS.items() if ours and what == ours[0]]
+            raise ValueError(
+                f"{self.unit!r} cannot be turned into {unit!r}; it can be turned into: "
+                f"{', '.join(alike) or 'nothing else'}"
+            )
+        return replace(self, value=self.value * ours[1] / theirs[1], unit=unit)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.name, f"{self.value:.3g}", self.unit) if part)

@@ -1,0 +1,340 @@
+"""The kinds that are sampled on a grid: volumes of every modality, masks and probabilities.
+
+All are frozen. To change one is to make another: ``dataclasses.replace(volume, data=…)``.
+Tensors are (channel, slice, row, column); see :mod:`medlib.space` for coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isnan, nan
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from medlib.space.grid import Grid
+from medlib.types.labels import NO_LABELS, Labels
+
+_HALF_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
+
+
+class Kind:
+    """Anything the library moves, shows, measures or learns from."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Gridded(Kind):
+    """A tensor sampled on a grid: what volumes, masks and probabilities share."""
+
+    data: Tensor
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not isinstance(self.data, Tensor):
+            raise TypeError(f"{name} needs a torch.Tensor, not {type(self.data).__name__}")
+        if self.data.ndim != 4:
+            raise ValueError(
+                f"{name} needs a tensor (channel, slice, row, column), got {tuple(self.data.shape)}"
+            )
+        if self.data.dtype in _HALF_SUPPORTED:
+            raise TypeError(
+                f"{name}: torch cannot compare or fill {self.data.dtype}; convert to a signed type "
+                "that holds the values, such as torch.int32"
+            )
+        if tuple(self.data.shape[1:]) != self.grid.shape:
+            raise ValueError(
+                f"{name}: tensor {tuple(self.data.shape)} does not fit its grid {self.grid.shape}"
+            )
+
+    def __repr__(self) -> str:
+        kind = str(self.data.dtype).removeprefix("torch.")
+        return f"{type(self).__name__}({self.data.shape[0]} × {self.grid}, {kind})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Volume(Gridded):
+    """An image whose modality is not known, or not one of those below.
+
+    Args:
+        data: (channel, slice, row, column), any real dtype.
+        grid: where its voxels are.
+        background: the value of empty space, used wherever a transform must fill. Intensity
+            transforms map it along with the voxels. Left out: the kind's own.
+        units: what the numbers are; ``"1"`` once they have been normalised. Left out: the
+            kind's own.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> MRVolume(torch.zeros(1, 2, 3, 4), Grid.from_axes((2, 3, 4)))
+        MRVolume(1 × 2×3×4 voxels of 1×1×1 mm, SPL, float32)
+    """
+
+    background: float = nan
+    units: str = ""
+
+    default_background: ClassVar[float] = 0.0
+    default_units: ClassVar[str] = "arbitrary"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isnan(self.background):
+            object.__setattr__(self, "background", self.default_background)
+        if not self.units:
+            object.__setattr__(self, "units", self.default_units)
+
+
+class CTVolume(Volume):
+    """Computed tomography, in Hounsfield units; empty space is air, -1000 HU."""
+
+    default_background = -1000.0
+    default_units = "HU"
+
+
+class MRVolume(Volume):
+    """Magnetic resonance, in arbitrary units; empty space is 0."""
+
+
+class PETVolume(Volume):
+    """Positron emission tomography, in standardised uptake values by body weight (g/ml)."""
+
+    default_units = "SUVbw"
+
+
+class UltrasoundVolume(Volume):
+    """Ultrasound (a 3-D sweep or a rebuilt freehand one), in arbitrary units; empty space is 0."""
+
+
+class Radiograph(Volume):
+    """A projection radiograph: one slice, (channel, 1, row, column); empty space is 0.
+
+    Its grid lies in the detector's plane. Rows and columns run along the sides of the patient as
+    far as these are known (DICOM's Patient Orientation, 0020,0020), so that left stays left in
+    whatever is done to it; spatial transforms take it for a volume of one slice. Depth means
+    nothing: a projection adds up what lies behind one another, so the slice's thickness and its
+    place along the beam are conventions, a point has no depth, and a volume in millilitres has
+    no sense. Millimetres are those of the detector unless whoever read the image corrected them
+    for magnification.
+
+    Raises:
+        ValueError: when there is not exactly one slice.
+
+    Example:
+        >>> chest = Radiograph(torch.zeros(1, 1, 6, 8), Grid.from_axes((1, 6, 8)))
+        >>> chest.grid.shape
+        (1, 6, 8)
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.grid.shape[0] != 1:
+            raise ValueError(
+                f"a radiograph is one slice, (channel, 1, row, column), not {self.grid.shape[0]}; "
+                "a stack of them is several radiographs, a tomosynthesis or a scan a Volume"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MultiVolume(Kind):
+    """Several series of one patient on one grid, as one value: the sequences of an MR, a PET/CT.
+
+    Each part keeps its own kind, units and background. Verbs map over the parts.
+
+    Args:
+        parts: the volumes, at least one.
+        names: what each is called, in the same order, such as ``("T1", "FLAIR")``; unique.
+
+    Raises:
+        ValueError: without parts, with names that are not one each and unique, or with parts that
+            lie on different grids.
+        TypeError: for a part that is no volume.
+
+    Example:
+        >>> grid = Grid.from_axes((2, 3, 4))
+        >>> t1, flair = (MRVolume(torch.zeros(1, 2, 3, 4), grid) for _ in range(2))
+        >>> brain = MultiVolume((t1, flair), ("T1", "FLAIR"))
+        >>> brain.data.shape, brain["T1"] is t1
+        (torch.Size([2, 2, 3, 4]), True)
+    """
+
+    parts: tuple[Volume, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("a multi-volume needs at least one part")
+        for part in self.parts:
+            if not isinstance(part, Volume):
+                raise TypeError(f"a multi-volume is made of volumes, not {type(part).__name__}")
+        if len(self.names) != len(self.parts) or len(set(self.names)) != len(self.names):
+            raise ValueError(
+                f"each of the {len(self.parts)} parts of a multi-volume needs a name of its own, "
+                f"got {', '.join(map(repr, self.names)) or 'none'}"
+            )
+        first = self.parts[0].grid
+        for name, part in zip(self.names, self.parts, strict=True):
+            if not first.close_to(part.grid):
+                raise ValueError(
+                    f"{self.names[0]} and {name} lie on different grids: "
+                    f"{first.difference(part.grid)}; resample one to the other first"
+                )
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of all parts."""
+        return self.parts[0].grid
+
+    @property
+    def data(self) -> Tensor:
+        """The parts' channels one after another: (channel, slice, row, column), float32."""
+        return torch.cat([part.data.to(torch.float32) for part in self.parts])
+
+    def __getitem__(self, name: str) -> Volume:
+        if name not in self.names:
+            raise KeyError(f"no part is called {name!r}; there are: {', '.join(self.names)}")
+        return self.parts[self.names.index(name)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(Gridded):
+    """Structures outlined voxel by voxel.
+
+    Args:
+        data: (layer, slice, row, column), integers: 0 is background, any other number a label's
+            id. One layer holds structures that do not overlap; structures that do (a tumour in a
+            liver) lie in different layers. An id means the same in every layer.
+        grid: where its voxels are.
+        labels: the table of ids.
+
+    Raises:
+        ValueError: when the tensor is not of integers. Ids outside the table are looked for by
+            :meth:`unknown_ids`, which reads every voxel and so is called where masks enter.
+    """
+
+    labels: Labels = NO_LABELS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.is_floating_point() or self.data.is_complex():
+            raise ValueError(f"a mask holds integers, not {self.data.dtype}")
+
+    def unknown_ids(self) -> list[int]:
+        """Ids in the tensor that the label table does not know."""
+        return sorted(set(self.present_ids()) - set(self.labels.ids))
+
+    def present_ids(self) -> list[int]:
+        """Ids, other than 0, that occur in the tensor."""
+        if self.data.numel() == 0:
+            return []
+        flat = self.data.reshape(-1)
+        if flat.dtype == torch.bool:
+            return [1] if bool(flat.any()) else []
+        if int(flat.min()) < 0 or int(flat.max()) > 65535:
+            return [int(i) for i in torch.unique(flat) if i != 0]
+        return [int(i) for i in torch.bincount(flat).nonzero().flatten() if i != 0]
+
+    def structure(self, name: str) -> Tensor:
+        """Where the structure of this name is: (slice, row, column), bool."""
+        return (self.data == self.labels[name].id).any(0)
+
+    def volume_ml(self, name: str) -> float:
+        """Volume in millilitres of the structure of this name."""
+        return int(self.structure(name).sum()) * self.grid.voxel_ml
+
+    def extents(self) -> dict[int, tuple[slice, slice, slice]]:
+        """For each id present, in order, the smallest window of the tensor that holds it all.
+
+        One pass over the voxels for all ids together.
+
+        Raises:
+            ValueError: for ids that no label can have.
+        """
+        from scipy.ndimage import find_objects
+
+        found: dict[int, tuple[slice, slice, slice]] = {}
+        for layer in self._countable():
+            for label_id, window in enumerate(find_objects(layer.numpy()), start=1):
+                if window is not None:
+                    found[label_id] = _enclosing(found.get(label_id, window), window)
+        return dict(sorted(found.items()))
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Volume in millilitres of each label of the table, 0 for one that is not there.
+
+        One pass over the voxels for all labels together.
+
+        Raises:
+            ValueError: for ids that no label can have.
+        """
+        counts = torch.zeros(65536, dtype=torch.int64)
+        layers = self._countable()
+        for number, layer in enumerate(layers):
+            fresh = layer
+            for earlier in layers[:number]:  # a voxel with one id in two layers is one voxel
+                fresh = fresh.where(layer != earlier, 0)
+            counts += torch.bincount(fresh.reshape(-1), minlength=65536)
+        return {label.name: int(counts[label.id]) * self.grid.voxel_ml for label in self.labels}
+
+    def _countable(self) -> Tensor:
+        """The tensor on the processor, its ids known to be such as labels have."""
+        data = self.data.cpu()
+        layers = data.byte() if data.dtype == torch.bool else data
+        low, high = (int(end) for end in layers.aminmax()) if layers.numel() else (0, 0)
+        if low < 0 or high > 65535:
+            raise ValueError(
+                f"the mask holds ids from {low} to {high}; ids run from 1 to 65535, 0 is background"
+            )
+        return layers
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether structures may overlap (there is more than one layer)."""
+        return self.data.shape[0] > 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Probabilities(Gridded):
+    """How sure a model is of each structure.
+
+    Args:
+        data: (1 + labels, slice, row, column), floating point; channel 0 is background, the
+            others the labels in the table's order.
+        grid: where its voxels are.
+        labels: the table.
+
+    Raises:
+        ValueError: when the tensor is not floating point, or has another number of channels.
+    """
+
+    labels: Labels = NO_LABELS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.data.is_floating_point():
+            raise ValueError(f"probabilities are floating point, not {self.data.dtype}")
+        if self.data.shape[0] != len(self.labels) + 1:
+            raise ValueError(
+                f"probabilities of {len(self.labels)} labels need {len(self.labels) + 1} channels "
+                f"(background first), got {self.data.shape[0]}"
+            )
+
+
+def _enclosing(
+    one: tuple[slice, slice, slice], other: tuple[slice, slice, slice]
+) -> tuple[slice, slice, slice]:
+    """The smallest window that holds both."""
+    a, b, c = (
+        slice(min(i.start, j.start), max(i.stop, j.stop)) for i, j in zip(one, other, strict=True)
+    )
+    return a, b, c
+
+
+# What people type for a kind of scan, and what files call it.
+SCAN_KINDS: Mapping[str, type[Volume]] = MappingProxyType(
+    {"ct": CTVolume, "mr": MRVolume, "pet": PETVolume, "us": UltrasoundVolume, "xr": Radiograph}
+)
