@@ -41,6 +41,7 @@ class Kind(StrEnum):
     CT = "ct"
     MR = "mr"
     PET = "pet"
+    US = "us"
 
 
 class Format(StrEnum):

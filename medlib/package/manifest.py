@@ -35,7 +35,7 @@ class Manifest(_Part):
         version: of this form.
         medlib: version that wrote it.
         task: what the model does.
-        kind: of scan: ``"ct"``, ``"mr"`` or ``"pet"``.
+        kind: of scan: ``"ct"``, ``"mr"``, ``"pet"``, ``"us"`` or ``"xr"``.
         labels: the label table, in the order of the network's channels after background.
         preprocess: recipes, from :data:`medlib.transforms.RECIPES`.
         window: size that the network sees, (slice, row, column).
@@ -51,7 +51,7 @@ class Manifest(_Part):
     version: Literal[1] = 1
     medlib: str
     task: Literal["segmentation"] = "segmentation"
-    kind: Literal["ct", "mr", "pet"]
+    kind: Literal["ct", "mr", "pet", "us", "xr"]
     labels: list[dict[str, Any]]
     preprocess: list[dict[str, Any]]
     window: tuple[PositiveInt, PositiveInt, PositiveInt]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from types import MappingProxyType
@@ -68,9 +68,10 @@ class Categories(Kind):
         return torch.tensor([word in self.names for word in self.vocabulary], dtype=torch.bool)
 
 
-def _answerable(names: tuple[str, ...], vocabulary: tuple[str, ...]) -> None:
-    if str in (type(names), type(vocabulary)):
-        raise TypeError(f"answers are tuples of words, not one string: {names!r}, {vocabulary!r}")
+def _answerable(names: Sequence[str], vocabulary: Sequence[str]) -> None:
+    for words in (names, vocabulary):
+        if isinstance(words, str):  # it would be an answer a letter
+            raise TypeError(f"answers take several words: ({words!r},), not {words!r}")
     if len(set(vocabulary)) != len(vocabulary):
         raise ValueError(f"a vocabulary says a word twice: {', '.join(vocabulary)}")
     for name in names:
