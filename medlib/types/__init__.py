@@ -4,7 +4,7 @@ Every kind is a small frozen class that knows what it is and where it is. None i
 subclass: the tensor inside, ``value.data``, is plain PyTorch.
 """
 
-from medlib.types.answers import Categories, Category, Measurement
+from medlib.types.answers import Answer, Categories, Category, Measurement
 from medlib.types.dispatch import Verb, verb
 from medlib.types.gridded import (
     SCAN_KINDS,
@@ -25,6 +25,7 @@ from medlib.types.shapes import Boxes, Contours, PointCloud, Points, Shape
 
 __all__ = [
     "SCAN_KINDS",
+    "Answer",
     "Boxes",
     "CTVolume",
     "Categories",

@@ -13,8 +13,14 @@ from torch import Tensor
 from medlib.types.gridded import Kind
 
 
+class Answer(Kind):
+    """What can be said of a patient without saying where: no transform of space concerns it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
-class Category(Kind):
+class Category(Answer):
     """One answer out of a fixed vocabulary.
 
     Example:
@@ -35,7 +41,7 @@ class Category(Kind):
 
 
 @dataclass(frozen=True)
-class Categories(Kind):
+class Categories(Answer):
     """Several answers out of a fixed vocabulary: for each word of it, yes or no.
 
     Args:
@@ -88,7 +94,7 @@ _UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Measurement(Kind):
+class Measurement(Answer):
     """A number with its unit.
 
     Args:
