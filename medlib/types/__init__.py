@@ -5,6 +5,8 @@ subclass: the tensor inside, ``value.data``, is plain PyTorch.
 """
 
 from medlib.types.answers import Answer, Categories, Category, Measurement
+from medlib.types.arrays import to_numpy
+from medlib.types.describing import describe
 from medlib.types.dispatch import Verb, verb
 from medlib.types.gridded import (
     SCAN_KINDS,
@@ -21,6 +23,8 @@ from medlib.types.gridded import (
     Volume,
 )
 from medlib.types.labels import Code, Label, Labels
+from medlib.types.measuring import measure
+from medlib.types.naming import names_of, sided_names, sided_pairs, swap_sides
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points, Shape
 
 __all__ = [
@@ -49,5 +53,12 @@ __all__ = [
     "UltrasoundVolume",
     "Verb",
     "Volume",
+    "describe",
+    "measure",
+    "names_of",
+    "sided_names",
+    "sided_pairs",
+    "swap_sides",
+    "to_numpy",
     "verb",
 ]

@@ -47,6 +47,7 @@ class Verb:
         self.__qualname__ = declaration.__qualname__
         self.__module__ = declaration.__module__
         self.__doc__ = declaration.__doc__
+        self.__wrapped__ = declaration  # what inspect.signature and doctest look through
         self._pending: list[Callable[..., Any]] = []
         self._implementations: dict[plum.Signature, Callable[..., Any]] = {}
         self._chosen: dict[tuple[type, ...], Callable[..., Any]] = {}

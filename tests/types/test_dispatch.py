@@ -1,3 +1,6 @@
+import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -6,7 +9,7 @@ import pytest
 import torch
 
 from medlib.space import Grid
-from medlib.types import CTVolume, Mask, MRVolume, Points, Volume, verb
+from medlib.types import CTVolume, Mask, MRVolume, Points, Volume, describe, verb
 
 if TYPE_CHECKING:
     from nowhere import Unheard
@@ -67,6 +70,60 @@ def test_a_union_registers_each_member():
         name(Volume(DATA, GRID))
 
 
+def test_a_member_of_a_union_is_closer_than_its_base():
+    name = fresh()
+
+    @name.register
+    def _(value: Volume):
+        return "some volume"
+
+    @name.register
+    def _(value: CTVolume | Points, other: Mask | None = None):
+        return "CT or points"
+
+    scan = CTVolume(DATA, GRID)
+    assert name(scan) == name(scan, None) == name(scan, Mask(DATA.int(), GRID)) == "CT or points"
+    assert name(MRVolume(DATA, GRID)) == "some volume"
+    assert name.signatures() == [
+        *("(CTVolume)", "(CTVolume, Mask)", "(CTVolume, NoneType)"),
+        *("(Points)", "(Points, Mask)", "(Points, NoneType)", "(Volume)"),
+    ]
+
+
+def test_a_second_implementation_for_the_same_types_is_told_of():
+    name = fresh()
+    name.register(answering(CTVolume, 1))
+    name.register(answering(CTVolume, 2))
+    with pytest.warns(UserWarning, match=r"name was already registered for \(CTVolume\)"):
+        assert name(CTVolume(DATA, GRID)) == 2
+
+
+@verb
+def known_to_its_module(value):
+    """Say what it is."""
+
+
+@known_to_its_module.register
+def _(value: Volume):
+    return "a volume"
+
+
+def test_a_verb_is_pickled_by_its_name():
+    again = pickle.loads(pickle.dumps(known_to_its_module))
+    assert again is known_to_its_module
+    with pytest.raises((pickle.PicklingError, AttributeError), match="local"):
+        pickle.dumps(fresh())
+
+
+def test_a_verb_reaches_a_process_that_is_started_afresh():
+    """As the workers of a data loader are on Windows and macOS."""
+    scan = CTVolume(DATA, GRID)
+    work = pickle.dumps((describe, scan))
+    script = f"import pickle; verb, scan = pickle.loads({work!r}); print(verb(scan))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == describe(scan)
+
+
 def test_silence_is_not_an_answer():
     """A peer returns its input unchanged where nothing matches."""
     name = fresh()
@@ -101,11 +158,15 @@ def test_ambiguity_names_both_candidates():
     def _(value: Volume, other: CTVolume):
         return 2
 
+    @name.register
+    def _(value: Volume, other: Volume):
+        return 0
+
     scan = CTVolume(DATA, GRID)
     with pytest.raises(TypeError) as error:
         name(scan, scan)
-    assert "(CTVolume, Volume)" in str(error.value)
-    assert "(Volume, CTVolume)" in str(error.value)
+    assert "ambiguous between (CTVolume, Volume) and (Volume, CTVolume). " in str(error.value)
+    assert name(MRVolume(DATA, GRID), MRVolume(DATA, GRID)) == 0
 
     @name.register
     def _(value: CTVolume, other: CTVolume):
@@ -182,21 +243,32 @@ def answering(kind, answer):
 
 
 def test_threads_that_all_call_for_the_first_time_at_once():
-    """Streamlit is threaded; plum takes registrations in at the first call."""
-    kinds = [type(f"Kind{i}", (), {}) for i in range(8)]
+    """Streamlit is threaded, and annotations are looked up at the first call.
+
+    The kinds inherit from one another, so that a thread that sees only some registrations finds
+    an implementation that fits, and is wrong.
+    """
+    kinds = [type("Kind0", (), {})]
+    for i in range(1, 8):
+        kinds.append(type(f"Kind{i}", (kinds[-1],), {}))
     callers = 32
-    with ThreadPoolExecutor(callers) as pool:
-        for _ in range(60):
-            name = fresh()
-            for i, kind in enumerate(kinds):
-                name.register(answering(kind, i))
-            gate = threading.Barrier(callers)
+    pause = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(callers) as pool:
+            for _ in range(40):
+                name = fresh()
+                for i, kind in enumerate(kinds):
+                    name.register(answering(kind, i))
+                gate = threading.Barrier(callers)
 
-            def call(k, name=name, gate=gate):
-                gate.wait()
-                return name(kinds[k % 8]())
+                def call(k, name=name, gate=gate):
+                    gate.wait()
+                    return name(kinds[k % 8]())
 
-            assert list(pool.map(call, range(callers))) == [k % 8 for k in range(callers)]
+                assert list(pool.map(call, range(callers))) == [k % 8 for k in range(callers)]
+    finally:
+        sys.setswitchinterval(pause)
 
 
 def test_threads_that_register_while_others_call():

@@ -1,0 +1,130 @@
+"""How far structures of voxels reach, and how bright their brightest millilitre is.
+
+A structure's surface is taken to lie halfway between its voxels and their neighbours: half a
+voxel beyond the centres of its outermost voxels, along each axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medlib.space.grid import FloatArray, Grid
+
+Flags = npt.NDArray[np.bool_]
+
+
+def diameter(inside: Flags, grid: Grid) -> float:
+    """The largest distance between two points of the surface, millimetres.
+
+    Args:
+        inside: (slice, row, column), at least one True.
+        grid: of that shape.
+    """
+    return _widest(grid.to_patient(_surface(_line_ends(inside), (0, 1, 2))))[0]
+
+
+def axial_axes(inside: Flags, grid: Grid) -> tuple[float, float]:
+    """The long axis, and the short axis at right angles to it, in millimetres.
+
+    Of all the grid's planes that are nearest to axial, the one with the longest diameter counts.
+
+    Args:
+        inside: (slice, row, column), at least one True.
+        grid: of that shape.
+    """
+    upright = next(k for k, letter in enumerate(grid.orientation) if letter in "SI")
+    in_plane = tuple(k for k in range(3) if k != upright)
+    longest, short = 0.0, 0.0
+    for plane in np.flatnonzero(inside.any(in_plane)):
+        section = inside.take([plane], axis=upright)
+        places = grid.to_patient(_surface(_line_ends(section), in_plane))
+        length, axis = _widest(places, flat=True)
+        if length > longest:
+            one, other = grid.directions[:, in_plane].T
+            normal = np.cross(one, other)
+            across = np.cross(normal / np.linalg.norm(normal), axis)
+            longest, short = length, float(np.ptp(places @ across))
+    return longest, short
+
+
+def peak(
+    data: npt.NDArray[Any], grid: Grid, window: tuple[slice, slice, slice], inside: Flags
+) -> float:
+    """The highest mean in a sphere of 1 ml that is centred on a voxel of the structure.
+
+    A voxel counts by the share of it that lies in the sphere. A sphere that leaves the scan is
+    averaged over what it has of it; voxels that are no numbers count as outside.
+
+    Args:
+        data: (slice, row, column), the whole scan: the sphere may reach beyond the structure.
+        grid: of that shape.
+        window: where the structure is.
+        inside: which voxels of the window are of it.
+    """
+    from scipy.signal import fftconvolve
+
+    kernel = _sphere(grid, ml=1.0)
+    reach = [n // 2 for n in kernel.shape]
+    wide = tuple(slice(max(0, w.start - r), w.stop + r) for w, r in zip(window, reach, strict=True))
+    around = np.asarray(data[wide], dtype=np.float64)
+    seen = np.isfinite(around)
+    weights = fftconvolve(seen.astype(np.float64), kernel, mode="same")
+    sums = fftconvolve(np.where(seen, around, 0.0), kernel, mode="same")
+    own = tuple(
+        slice(w.start - a.start, w.stop - a.start) for w, a in zip(window, wide, strict=True)
+    )
+    return float((sums[own][inside] / weights[own][inside]).max())
+
+
+def _sphere(grid: Grid, *, ml: float, step_mm: float = 0.4) -> FloatArray:
+    """How much of each voxel around one lies in a sphere about its centre; odd sizes."""
+    radius = (3000 * ml / (4 * np.pi)) ** (1 / 3)
+    matrix = grid.affine[:3, :3]
+    parts = np.ceil(np.array(grid.spacing) / step_mm).astype(int)
+    # The farthest that each index goes on the sphere: rows of the inverse, by their length.
+    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(matrix), axis=1)).astype(int)
+    finer = (2 * reach + 1) * parts
+    index = (np.moveaxis(np.indices(finer), 0, -1) - (finer - 1) / 2) / parts
+    within = (np.linalg.norm(index @ matrix.T, axis=-1) <= radius).astype(np.float64)
+    split = np.column_stack([2 * reach + 1, parts]).ravel()
+    shares: FloatArray = within.reshape(split).mean((1, 3, 5))
+    return shares
+
+
+def _line_ends(inside: Flags) -> FloatArray:
+    """Indices (n, 3) of the first and last voxel on each line of columns: all that a hull needs."""
+    lines = np.argwhere(inside.any(2))
+    rows = inside[lines[:, 0], lines[:, 1]]
+    first = rows.argmax(1)
+    last = rows.shape[1] - 1 - rows[:, ::-1].argmax(1)
+    ends = np.concatenate([np.column_stack([lines, first]), np.column_stack([lines, last])])
+    return np.unique(ends, axis=0).astype(np.float64)
+
+
+def _surface(voxels: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+    """The points half a voxel from the centres, both ways along each axis: (n, 3) indices."""
+    steps = np.concatenate([np.eye(3)[list(axes)], -np.eye(3)[list(axes)]]) / 2
+    return (voxels[:, None] + steps).reshape(-1, 3)
+
+
+def _widest(places: FloatArray, *, flat: bool = False) -> tuple[float, FloatArray]:
+    """The largest distance of two points, and the unit vector from one to the other.
+
+    ``flat`` says that all lie in one plane.
+    """
+    from scipy.spatial import ConvexHull
+    from scipy.spatial.distance import cdist
+
+    centred = places - places.mean(0)
+    seen = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T if flat else centred
+    hull = centred[ConvexHull(seen).vertices]
+    longest, ends = -1.0, (0, 0)
+    for start in range(0, len(hull), 2048):  # of all pairs, no more at once than fit in memory
+        apart = cdist(hull[start : start + 2048], hull)
+        i, j = np.unravel_index(apart.argmax(), apart.shape)
+        if apart[i, j] > longest:
+            longest, ends = float(apart[i, j]), (start + int(i), int(j))
+    return longest, (hull[ends[1]] - hull[ends[0]]) / longest
