@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medlib.infer.window import Shape, sliding_window
 from medlib.space import Grid
-from medlib.transforms import Item, Move, Pipeline, Trail
+from medlib.transforms import Item, Move, Pipeline, Sampler, Trail
 from medlib.transforms.voting import strongest
 from medlib.types import Labels, Mask, Volume
 
@@ -85,15 +85,12 @@ def decode_mask(logits: Tensor, trail: Trail, labels: Labels, native: Grid) -> M
     dtype = torch.uint8 if max(labels.ids, default=0) < 256 else torch.int32
     ids = (0, *labels.ids)
     probabilities = torch.softmax(logits.float(), 0).cpu()
-    back = trail.way_back() or Move(native, native)
-    winner = strongest(
-        ((i, back.sampled(p[None], "linear")[0]) for i, p in zip(ids, probabilities, strict=True)),
-        dtype,
+    back = Sampler(trail.way_back() or Move(native, native))
+    classes = (
+        (i, back.linear(p[None], fill=float(i == 0))[0])  # unseen is certainly background
+        for i, p in zip(ids, probabilities, strict=True)
     )
-    unseen = back.unseen()
-    if unseen is not None:
-        winner.masked_fill_(unseen, 0)
-    return Mask(winner[None], native, labels)
+    return trail.named_back(Mask(strongest(classes, dtype)[None], native, labels))
 
 
 @contextmanager

@@ -8,7 +8,9 @@ Conventions, stated once and kept everywhere:
 * A grid's affine takes ``(slice, row, column)``, in that order, to ``(x, y, z)``.
 """
 
+from medlib.space.flow import Flow
 from medlib.space.grid import Grid
-from medlib.space.maps import Affine
+from medlib.space.maps import Affine, Chain, Map, composed
+from medlib.space.plain import map_from_dict
 
-__all__ = ["Affine", "Grid"]
+__all__ = ["Affine", "Chain", "Flow", "Grid", "Map", "composed", "map_from_dict"]

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from medlib.space.grid import FloatArray
-from medlib.transforms.intensity import the_scan
+from medlib.transforms.chance import Chance
 from medlib.transforms.move import Move
-from medlib.transforms.pipeline import Scene, Transform
-from medlib.types import Mask
+from medlib.transforms.recipe import Transform, the_scan
+from medlib.transforms.scene import Scene
+from medlib.types import Mask, MultiVolume
 
 Shape = tuple[int, int, int]
 
@@ -28,7 +29,7 @@ class CropOrPad(Transform):
 
     shape: Shape
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the size is already so."""
         own = scene.grid.shape
         wanted = [w or n for w, n in zip(self.shape, own, strict=True)]
@@ -48,10 +49,10 @@ class PadTo(Transform):
 
     shape: Shape
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the scan is large enough."""
         larger = tuple(max(n, w) for n, w in zip(scene.grid.shape, self.shape, strict=True))
-        return CropOrPad((larger[0], larger[1], larger[2])).draw(scene, rng)
+        return CropOrPad((larger[0], larger[1], larger[2])).draw(scene, chance)
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,13 @@ class CropToForeground(Transform):
     above: float | None = None
     margin: int = 0
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when there is nothing to cut (or nothing to keep)."""
         scan = the_scan(scene.values)
-        bright = (scan.data > (scan.background if self.above is None else self.above)).any(0)
+        series = scan.parts if isinstance(scan, MultiVolume) else (scan,)
+        bright = torch.zeros(scan.grid.shape, dtype=torch.bool, device=scan.data.device)
+        for part in series:
+            bright |= (part.data > (part.background if self.above is None else self.above)).any(0)
         start, stop = [], []
         for axis in range(3):
             others = [k for k in range(3) if k != axis]
@@ -100,14 +104,14 @@ class RandomPatch(Transform):
     shape: Shape
     on_label: float = 0.5
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move:
+    def draw(self, scene: Scene, chance: Chance) -> Move:
         """The move onto the patch."""
         room = np.array(scene.grid.shape) - np.array(self.shape)
-        centre = self._label_voxel(scene, rng) if rng.random() < self.on_label else None
+        centre = self._label_voxel(scene, chance.rng) if chance.happens(self.on_label) else None
         if centre is None:
-            start = np.floor(rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
+            start = np.floor(chance.rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
         else:
-            wobble = (rng.random(3) - 0.5) * np.array(self.shape) / 2
+            wobble = (chance.rng.random(3) - 0.5) * np.array(self.shape) / 2
             start = np.rint(centre + wobble - (np.array(self.shape) - 1) / 2)
         start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
         return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from medlib.transforms.pipeline import Scene, Transform
+from medlib.transforms.chance import Chance
+from medlib.transforms.recipe import Intensity
 from medlib.transforms.voxelwise import AddNoise, Rescale
-from medlib.types import Kind, Volume
+from medlib.types import Volume
 
 
 @dataclass(frozen=True)
-class Normalise(Transform):
+class Normalise(Intensity):
     """Brings intensities to a mean of about 0 and a standard deviation of about 1.
 
     Left as it is, mean and deviation are each scan's own, which suits MR, whose units are
@@ -43,9 +41,8 @@ class Normalise(Transform):
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
+    def draw_for(self, scan: Volume, chance: Chance) -> Rescale:
         """The rescaling for this scan."""
-        scan = the_scan(scene.values)
         mean, deviation = self.mean, self.deviation
         if mean is None or deviation is None:
             data = scan.data.float()
@@ -57,7 +54,7 @@ class Normalise(Transform):
 
 
 @dataclass(frozen=True)
-class Window(Transform):
+class Window(Intensity):
     """Brings the window from ``level - width/2`` to ``level + width/2`` to 0…1, clipping the rest.
 
     Args:
@@ -75,39 +72,34 @@ class Window(Transform):
         if self.width <= 0:
             raise ValueError(f"a window's width must be positive, not {self.width:g}")
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale:
+    def draw_for(self, scan: Volume, chance: Chance) -> Rescale:
         """The rescaling, the same for every scan."""
         low, high = self.level - self.width / 2, self.level + self.width / 2
-        return Rescale(low, 1.0 / self.width, low, high, the_scan(scene.unmoved).units)
+        return Rescale(low, 1.0 / self.width, low, high, scan.units)
 
 
 @dataclass(frozen=True)
-class Noise(Transform):
+class Noise(Intensity):
     """Adds Gaussian noise of a random strength.
 
     Args:
         up_to: largest standard deviation, in the volume's units at that place in the pipeline.
-        probability: that an item gets any.
     """
 
     up_to: float = 0.1
-    probability: float = 1.0
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> AddNoise | None:
-        """Noise of a strength between 0 and ``up_to``, or none."""
-        if rng.random() >= self.probability:
-            return None
-        return AddNoise(float(rng.uniform(0.0, self.up_to)), int(rng.integers(2**31)))
+    def draw_for(self, scan: Volume, chance: Chance) -> AddNoise:
+        """Noise of a strength between 0 and ``up_to``."""
+        return AddNoise(chance.uniform(0.0, self.up_to, neutral=0.0), chance.seed())
 
 
 @dataclass(frozen=True)
-class Brightness(Transform):
+class Brightness(Intensity):
     """Stretches and shifts intensities at random: contrast and brightness.
 
     Args:
         contrast: the factor is drawn from ``1 - contrast`` to ``1 + contrast``.
         shift: added, from ``-shift`` to ``shift``, in the volume's units.
-        probability: that an item is changed.
 
     Raises:
         ValueError: for a contrast of 1 or more, which could turn the scan into its negative.
@@ -115,28 +107,13 @@ class Brightness(Transform):
 
     contrast: float = 0.2
     shift: float = 0.1
-    probability: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.contrast < 1:
             raise ValueError(f"contrast must be at least 0 and below 1, not {self.contrast:g}")
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Rescale | None:
-        """A factor and a shift, or nothing."""
-        if rng.random() >= self.probability:
-            return None
-        factor = float(rng.uniform(1 - self.contrast, 1 + self.contrast))
-        shift = float(rng.uniform(-self.shift, self.shift))
-        return Rescale(-shift, factor, units=the_scan(scene.unmoved).units)
-
-
-def the_scan(values: Iterable[Kind]) -> Volume:
-    """The volume among ``values``.
-
-    Raises:
-        ValueError: when there is none, or more than one.
-    """
-    scans = [v for v in values if isinstance(v, Volume)]
-    if len(scans) != 1:
-        raise ValueError(f"one volume is needed, and there are {len(scans)}")
-    return scans[0]
+    def draw_for(self, scan: Volume, chance: Chance) -> Rescale:
+        """A factor and a shift."""
+        factor = chance.uniform(1 - self.contrast, 1 + self.contrast, neutral=1.0)
+        shift = chance.uniform(-self.shift, self.shift, neutral=0.0)
+        return Rescale(-shift, factor, units=scan.units)

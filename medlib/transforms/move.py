@@ -10,15 +10,11 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
-import torch
-from scipy.ndimage import find_objects
-from torch import Tensor
 
-from medlib.space import Affine, Grid
+from medlib.space import Affine, Flow, Grid, Map, composed
 from medlib.space.grid import FloatArray
-from medlib.transforms.sampling import Interpolation, contained, outside, sample
-from medlib.transforms.steps import Step, apply, undo
-from medlib.types import Category, Kind, Mask, Points, Probabilities, Volume, verb
+from medlib.transforms.lattices import Interpolation, contained
+from medlib.transforms.steps import Step
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,9 @@ class Move(Step):
 
     source: Grid
     landing: Grid
-    map: Affine = Affine(np.eye(4))  # noqa: RUF009 (frozen)
+    map: Map = Affine(np.eye(4))  # noqa: RUF009 (frozen)
     labels: Interpolation = "nearest"
-    windows: tuple[tuple[Affine, Grid], ...] = ()
+    windows: tuple[tuple[Map, Grid], ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels not in get_args(Interpolation):
@@ -89,141 +85,31 @@ class Move(Step):
         hiding = tuple((m, g) for m, g in seen if not fused._within(m, g, rim=0.5))
         return replace(fused, windows=hiding)
 
-    def index_map(self, to_last: Affine, grid: Grid) -> FloatArray:
-        """(4, 4), index on the landing grid to index on ``grid``, a frame that ``to_last`` leaves."""
-        index_map: FloatArray = (
-            np.linalg.inv(grid.affine) @ to_last.inverse.matrix @ self.landing.affine
-        )
-        return index_map
+    def _within(self, to_last: Map, grid: Grid, *, rim: float) -> bool:
+        """Whether all of the landing grid, with a rim in voxels, surely lies within ``grid``.
 
-    def _within(self, to_last: Affine, grid: Grid, *, rim: float = 0.0) -> bool:
-        return contained(self.index_map(to_last, grid), self.landing.shape, grid.shape, rim=rim)
-
-    def sampled(self, data: Tensor, how: Interpolation) -> Tensor:
-        """``data`` on the source grid, read on the landing grid, edges carried on outwards."""
-        return sample(data, self.index_map(self.map, self.source), self.landing.shape, how)
-
-    def unseen(self) -> Tensor | None:
-        """Voxels of the landing grid of which the source shows nothing, or None if there are none.
-
-        Returns:
-            (slice, row, column), bool.
+        A flow takes what it moves at all to within itself: where all of that lies in the grid,
+        only the affine maps need be looked at.
         """
-        hidden = None
-        for to_last, grid in ((self.map, self.source), *self.windows):
-            if not self._within(to_last, grid):
-                beyond = outside(self.index_map(to_last, grid), self.landing.shape, grid.shape)
-                hidden = beyond if hidden is None else hidden | beyond
-        return hidden
+        straight: list[Map] = []
+        for factor in to_last.inverse.factors:  # the last acts first
+            if isinstance(factor, Flow):
+                before = composed(straight)
+                if not isinstance(before, Affine) or not _holds(grid, before, factor):
+                    return False
+            else:
+                straight.append(factor)
+        whole = composed(straight)
+        assert isinstance(whole, Affine)
+        index_map = np.linalg.inv(grid.affine) @ whole.matrix @ self.landing.affine
+        return contained(index_map, self.landing.shape, grid.shape, rim=rim)
 
 
-@verb
-def resample(value: object, move: Move) -> object:
-    """``value`` moved: linear for scalars, label-aware for masks, exact for points.
-
-    Register an implementation for ``(YourKind, Move)`` to teach every spatial transform a new
-    kind at once.
-
-    Raises:
-        ValueError: when the value is not on the grid that the move starts from.
-    """
-    raise AssertionError
-
-
-@resample.register
-def _(value: Volume, move: Move) -> Volume:
-    _check(value.grid, move)
-    data = _filled(move.sampled(value.data, "linear"), move.unseen(), value.background)
-    return replace(value, data=data, grid=move.landing)
-
-
-@resample.register
-def _(value: Mask, move: Move) -> Mask:
-    _check(value.grid, move)
-    if move.labels == "nearest":
-        data = move.sampled(value.data, "nearest")
-    else:
-        data = torch.stack([_label_by_label(layer[None], move) for layer in value.data])
-    return replace(value, data=_filled(data, move.unseen(), 0), grid=move.landing)
-
-
-@resample.register
-def _(value: Probabilities, move: Move) -> Probabilities:
-    _check(value.grid, move)
-    data, unseen = move.sampled(value.data, "linear"), move.unseen()
-    if unseen is not None:
-        nothing = torch.zeros(len(data), 1, 1, 1, dtype=data.dtype, device=data.device)
-        nothing[0] = 1.0
-        data = torch.where(unseen.to(data.device), nothing, data)
-    return replace(value, data=data, grid=move.landing)
-
-
-@resample.register
-def _(value: Points, move: Move) -> Points:
-    return replace(value, coordinates=move.map(value.coordinates))
-
-
-@resample.register
-def _(value: Category, move: Move) -> Category:
-    return value
-
-
-@apply.register
-def _(step: Move, value: Kind) -> Kind:
-    moved: Kind = resample(value, step)
-    return moved
-
-
-@undo.register
-def _(step: Move, value: Kind) -> Kind:
-    moved: Kind = resample(value, step.inverse)
-    return moved
-
-
-def _check(grid: Grid, move: Move) -> None:
-    if not grid.close_to(move.source):
-        raise ValueError(
-            "the value is not on the grid that the move starts from: "
-            + grid.difference(move.source)
-        )
-
-
-def _filled(data: Tensor, unseen: Tensor | None, fill: float) -> Tensor:
-    return data if unseen is None else data.masked_fill(unseen.to(data.device), fill)
-
-
-def _label_by_label(layer: Tensor, move: Move) -> Tensor:
-    """One layer, (1, …): each label interpolated by itself; the strongest wins, ties go down.
-
-    A label is looked at only around where it is: most structures are small, and there are many.
-    """
-    if int(layer.min()) < 0 or int(layer.max()) > 65535:
-        raise ValueError("a mask's ids run from 0 to 65535; see Mask.unknown_ids")
-    best = move.sampled((layer == 0).float(), "linear")[0]
-    winner = torch.zeros(best.shape, dtype=layer.dtype, device=layer.device)
-    boxes = find_objects(layer[0].cpu().numpy(), max_label=int(layer.max()))
-    for label, box in enumerate(boxes, start=1):
-        if box is None:
-            continue
-        near = tuple(slice(max(0, along.start - 1), along.stop + 1) for along in box)
-        piece = (layer[:, *near] == label).float()
-        source = move.source.window([along.start for along in near], piece.shape[1:])
-        reached = _reached(source, move)
-        if reached is None:
-            continue
-        here, landing = reached
-        strength = replace(move, source=source, landing=landing).sampled(piece, "linear")[0]
-        winner[here].masked_fill_(strength > best[here], label)
-        torch.maximum(best[here], strength, out=best[here])
-    return winner
-
-
-def _reached(part: Grid, move: Move) -> tuple[tuple[slice, ...], Grid] | None:
-    """The box of the landing grid that a part of the source can come to, if there is any."""
-    index = move.landing.to_index(move.map(part.corners()))
-    start = np.clip(np.floor(index.min(0)).astype(int), 0, move.landing.shape)
-    stop = np.clip(np.ceil(index.max(0)).astype(int) + 1, 0, move.landing.shape)
-    if (stop <= start).any():
-        return None
-    here = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    return here, move.landing.window(start.tolist(), (stop - start).tolist())
+def _holds(grid: Grid, to_grid: Affine, flow: Flow) -> bool:
+    """Whether all that a flow moves lies, after ``to_grid``, within the grid."""
+    sizes = np.array(flow.lattice.shape)
+    reach = flow.lattice.window(
+        (-2, -2, -2), (sizes + 4).tolist()
+    )  # of the splines at its outer points
+    index_map: FloatArray = np.linalg.inv(grid.affine) @ to_grid.matrix @ reach.affine
+    return contained(index_map, (sizes[0] + 4, sizes[1] + 4, sizes[2] + 4), grid.shape)

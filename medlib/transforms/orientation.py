@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from medlib.space import Affine, Grid
+from medlib.transforms.chance import Chance
 from medlib.transforms.move import Move
-from medlib.transforms.pipeline import Scene, Transform
-from medlib.types import Category, Kind, Mask, Points, Probabilities
+from medlib.transforms.naming import SwapSides
+from medlib.transforms.recipe import Transform
+from medlib.transforms.scene import Scene
+from medlib.transforms.steps import Step
+from medlib.types import names_of, sided_pairs
 
 Direction = Literal["left-right", "anterior-posterior", "superior-inferior"]
-_SIDED = {"left", "right", "l", "r", "lt", "rt", "sin", "dex"}
-_SIDED_LATIN = ("sinist", "dext")  # whatever the ending
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Reorient(Transform):
     def __post_init__(self) -> None:
         Grid.from_axes((1, 1, 1)).reoriented(self.orientation)
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the axes already run so."""
         if scene.grid.orientation == self.orientation.upper():
             return None
@@ -49,19 +50,19 @@ class Flip(Transform):
     """Mirrors the patient: for augmentation, where anatomy allows it.
 
     The mirror is the middle of the grid, along the array axis nearest to ``direction``, so that
-    no voxel is interpolated.
+    no voxel is interpolated. Mirrored from left to right, what is called left is called right
+    afterwards: kidney_left becomes kidney_right, in masks, points, boxes, contours and answers.
 
     Args:
         direction: ``"left-right"``, ``"anterior-posterior"`` or ``"superior-inferior"``.
-        probability: that an item is mirrored.
 
     Raises:
-        ValueError: for another direction; and when drawn left to right while a label, a point or
-            a category names a side, since a left kidney would then lie on the right.
+        ValueError: for another direction; and when used from left to right on an item in which a
+            name says a side and has no partner on the other (a left kidney alone): it would then
+            name the wrong side. That is refused whether or not chance would have mirrored it.
     """
 
     direction: Direction
-    probability: float = 1.0
 
     def __post_init__(self) -> None:
         if self.direction not in get_args(Direction):
@@ -69,17 +70,28 @@ class Flip(Transform):
                 f"direction must be one of {', '.join(get_args(Direction))}, not {self.direction!r}"
             )
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
-        """The mirroring, or nothing."""
+    def check(self, scene: Scene) -> None:
+        """Refuse a flip from left to right of names that could not follow it."""
         if self.direction == "left-right":
             for value in scene.unmoved:
-                if names := sided(_names(value)):
+                _, unpaired = sided_pairs(names_of(value))
+                if unpaired:
                     raise ValueError(
-                        f"a flip from left to right would turn {', '.join(names)} into the wrong "
-                        "side; leave it out, or name both sides alike"
+                        f"a flip from left to right would turn {', '.join(unpaired)} into the "
+                        "wrong side; leave it out, name both sides, or name the side by neither"
                     )
-        if rng.random() >= self.probability:
-            return None
+
+    def steps(self, scene: Scene, chance: Chance) -> Iterator[Step]:
+        """The mirroring, and the exchange of names that goes with it."""
+        for step in super().steps(scene, chance):
+            yield step
+            if self.direction == "left-right":
+                found = [pair for v in scene.unmoved for pair in sided_pairs(names_of(v))[0]]
+                if found:
+                    yield SwapSides(tuple(dict.fromkeys(found)))
+
+    def draw(self, scene: Scene, chance: Chance) -> Move:
+        """The mirroring."""
         grid = scene.grid
         letter = {"left-right": "LR", "anterior-posterior": "AP", "superior-inferior": "SI"}
         axis = next(k for k, end in enumerate(grid.orientation) if end in letter[self.direction])
@@ -88,35 +100,3 @@ class Flip(Transform):
         matrix = grid.affine @ index_flip @ np.linalg.inv(grid.affine)
         matrix[3] = (0.0, 0.0, 0.0, 1.0)
         return Move(grid, grid, Affine(matrix))
-
-
-def _names(value: Kind) -> tuple[str, ...]:
-    """What a value calls its parts, or could have been called itself."""
-    match value:
-        case Mask() | Probabilities():
-            return value.labels.names
-        case Points():
-            return value.names
-        case Category():
-            return value.vocabulary
-    return ()
-
-
-def sided(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that say left or right.
-
-    Example:
-        >>> sided(["liver", "kidney_left", "RightKidney", "femur-L", "vertebra L1"])
-        ['kidney_left', 'RightKidney', 'femur-L']
-    """
-    return [
-        name
-        for name in names
-        if any(word in _SIDED or word.startswith(_SIDED_LATIN) for word in _words(name))
-    ]
-
-
-def _words(name: str) -> list[str]:
-    """Words in lower case; one begins at a capital after a small letter, too."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return re.findall(r"[^\W\d_]{3,}|[^\W_]+", apart.lower())  # left2 is left; L1 is no side

@@ -1,4 +1,4 @@
-"""Recipes that change the sampling: spacing, size, random affine deformation."""
+"""Recipes that change the sampling: spacing and size."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medlib.space import Affine
+from medlib.transforms.chance import Chance
+from medlib.transforms.lattices import Interpolation
 from medlib.transforms.move import Move
-from medlib.transforms.pipeline import Scene, Transform
-from medlib.transforms.sampling import Interpolation
+from medlib.transforms.recipe import Transform
+from medlib.transforms.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Spacing(Transform):
         if len(sizes) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in sizes):
             raise ValueError(f"a spacing is three sizes in millimetres, not {self.millimetres!r}")
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the spacing is already so."""
         own = scene.grid.spacing
         wanted = tuple(w or s for w, s in zip(self.millimetres, own, strict=True))
@@ -53,38 +54,8 @@ class Resize(Transform):
     shape: tuple[int, int, int]
     labels: Interpolation = "linear"
 
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
+    def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the size is already so."""
         if scene.grid.shape == tuple(self.shape):
             return None
         return Move(scene.grid, scene.grid.resized(self.shape), labels=self.labels)
-
-
-@dataclass(frozen=True)
-class RandomAffine(Transform):
-    """Turns, scales and shifts the patient at random, about the middle of the grid.
-
-    Args:
-        degrees: the largest turn about each of x, y and z.
-        scale: axes are scaled by up to ``1 ± scale``, each for itself.
-        shift: the largest shift along each axis, in millimetres.
-        probability: that an item is moved.
-        labels: how masks are read; see :class:`medlib.transforms.Move`.
-    """
-
-    degrees: float = 15.0
-    scale: float = 0.1
-    shift: float = 0.0
-    probability: float = 1.0
-    labels: Interpolation = "linear"
-
-    def draw(self, scene: Scene, rng: np.random.Generator) -> Move | None:
-        """An affine move that lands on the same grid, or nothing."""
-        if rng.random() >= self.probability:
-            return None
-        centre = scene.grid.centre
-        turn = Affine.rotation(rng.uniform(-self.degrees, self.degrees, 3).tolist(), centre=centre)
-        factors = np.exp(rng.uniform(-1, 1, 3) * np.log1p(self.scale))
-        stretch = Affine.linear(np.diag(factors), centre=centre)
-        shift = Affine.translation(rng.uniform(-self.shift, self.shift, 3).tolist())
-        return Move(scene.grid, scene.grid, shift @ turn @ stretch, labels=self.labels)

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
-from medlib.space import Affine, Grid
-
-_GEOMETRY: dict[str, type[Grid] | type[Affine]] = {"Grid": Grid, "Affine": Affine}
+from medlib.space import Grid, Map, map_from_dict
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A frozen dataclass of plain values, grids, maps, and tuples of these, that JSON can hold."""
+    """A frozen dataclass that JSON can hold.
+
+    Its fields are plain values, grids, maps, other specs, and tuples of these.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values that :func:`from_dict` reads back to an equal object."""
@@ -31,6 +32,8 @@ S = TypeVar("S", bound=Spec)
 def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
     """The object that :meth:`Spec.to_dict` wrote, if its class is one of ``classes``.
 
+    The same holds for the specs among its fields.
+
     Raises:
         ValueError: for a type that is not among ``classes``, or other fields than it has.
     """
@@ -39,7 +42,7 @@ def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
     if not isinstance(name, str) or name not in known:
         raise ValueError(f"{name!r} is not one of the types allowed here: {', '.join(known)}")
     cls = known[name]
-    arguments = {key: _rich(value) for key, value in values.items() if key != "type"}
+    arguments = {key: _rich(value, known) for key, value in values.items() if key != "type"}
     unknown = set(arguments) - {f.name for f in fields(cls)}
     if unknown:
         raise ValueError(f"{name} has no {', '.join(sorted(unknown))}")
@@ -50,8 +53,12 @@ def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Grid | Affine):
-        return {type(value).__name__: value.to_dict()}
+    if isinstance(value, Spec):
+        return value.to_dict()
+    if isinstance(value, Grid):
+        return {"Grid": value.to_dict()}
+    if isinstance(value, Map):
+        return {"Map": value.to_dict()}
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -59,11 +66,14 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a spec cannot hold a {type(value).__name__}")
 
 
-def _rich(value: Any) -> Any:
+def _rich(value: Any, known: Mapping[str, type[Spec]]) -> Any:
     if isinstance(value, list):
-        return tuple(_rich(v) for v in value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((name, inner),) = value.items()
-        if name in _GEOMETRY:
-            return _GEOMETRY[name].from_dict(inner)
+        return tuple(_rich(v, known) for v in value)
+    if isinstance(value, Mapping):
+        if "type" in value:
+            return from_dict(value, known.values())
+        if set(value) == {"Grid"}:
+            return Grid.from_dict(value["Grid"])
+        if set(value) == {"Map"}:
+            return map_from_dict(value["Map"])
     return value

@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 
 from medlib.space import Grid
 from medlib.transforms.move import Move
+from medlib.transforms.naming import SwapSides
 from medlib.transforms.spec import from_dict
 from medlib.transforms.steps import Step, apply, undo
-from medlib.transforms.voxelwise import AddNoise, Rescale
 from medlib.types import Kind
 
-VERSION = 1
-STEPS: tuple[type[Step], ...] = (Move, Rescale, AddNoise)
+VERSION = 2
 
 K = TypeVar("K", bound=Kind)
 
@@ -28,9 +27,10 @@ class Trail:
 
     Example:
         >>> from medlib.space import Grid
+        >>> from medlib.transforms import STEPS
         >>> grid = Grid.from_axes((4, 4, 4))
         >>> trail = Trail((Move(grid, grid.window((1, 1, 1), (2, 2, 2))),))
-        >>> Trail.from_dict(trail.to_dict()) == trail
+        >>> Trail.from_dict(trail.to_dict(), steps=STEPS) == trail
         True
     """
 
@@ -39,21 +39,21 @@ class Trail:
     def decode(self, value: K) -> K:
         """``value``, given at the trail's end, as it would be at its beginning.
 
-        Masks, probabilities and points land on the native grid. Neighbouring moves are undone
-        in one interpolation.
+        Masks, probabilities, points, boxes and contours land on the native grid. Neighbouring
+        moves are undone in one interpolation.
 
         Raises:
             ValueError: when the value is not on the grid at the trail's end.
         """
-        pending: Move | None = None
+        back: Move | None = None
         for step in reversed(self.steps):
             if isinstance(step, Move):
-                pending = step.inverse if pending is None else pending.then(step.inverse)
+                back = step.inverse if back is None else back.then(step.inverse)
                 continue
-            if pending is not None:
-                value, pending = apply(pending, value), None
+            if back is not None and not isinstance(step, SwapSides):
+                value, back = apply(back, value), None
             value = undo(step, value)
-        return value if pending is None else apply(pending, value)
+        return value if back is None else apply(back, value)
 
     def way_back(self) -> Move | None:
         """All moves undone as one, from the trail's last grid to its first; None without any."""
@@ -62,6 +62,13 @@ class Trail:
             if isinstance(step, Move):
                 back = step.inverse if back is None else back.then(step.inverse)
         return back
+
+    def named_back(self, value: K) -> K:
+        """``value``, led back by :meth:`way_back`, with the names of left and right it had at first."""
+        for step in reversed(self.steps):
+            if isinstance(step, SwapSides):
+                value = undo(step, value)
+        return value
 
     @property
     def native(self) -> Grid | None:
@@ -77,12 +84,13 @@ class Trail:
         return {"medlib_trail": VERSION, "steps": [step.to_dict() for step in self.steps]}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, steps: Iterable[type[Step]] = STEPS) -> Trail:
+    def from_dict(cls, values: Mapping[str, Any], *, steps: Iterable[type[Step]]) -> Trail:
         """The trail that :meth:`to_dict` wrote.
 
         Args:
             values: what was written.
-            steps: the classes of steps that may be built; add your own here.
+            steps: the classes of steps that may be built: :data:`medlib.transforms.STEPS`, and
+                your own.
 
         Raises:
             ValueError: for another version, a trail without steps, or a step that is not among

@@ -1,21 +1,19 @@
-"""Steps that change voxel values and leave them in place."""
+"""Steps that change each voxel by itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite
 
-import torch
 from torch import Tensor
 
-from medlib.transforms.steps import Step, apply, undo
-from medlib.types import Category, Mask, Points, Probabilities, Volume
-
-Unscanned = Mask | Probabilities | Points | Category  # kinds without intensities
+from medlib.transforms.noise_field import gaussian
+from medlib.transforms.steps import IntensityStep, apply, undo
+from medlib.types import Volume
 
 
 @dataclass(frozen=True)
-class Rescale(Step):
+class Rescale(IntensityStep):
     """Clips to ``low``…``high``, subtracts ``offset``, multiplies by ``factor``.
 
     Args:
@@ -46,31 +44,42 @@ class Rescale(Step):
         clipped = " and ".join(f"{side} {end:g}" for side, end in ends if end is not None)
         return f"values {clipped} ({self.units}) were clipped" if clipped else ""
 
-    def of(self, value: float) -> float:
+    def forward(self, scan: Volume) -> Tensor:
+        """The voxels clipped, shifted and scaled, float32."""
+        data = scan.data.float()
+        if self.low is not None or self.high is not None:
+            data = data.clamp(self.low, self.high)
+        return (data - self.offset).mul_(self.factor)
+
+    def backward(self, scan: Volume) -> Tensor:
+        """The voxels in their first units, but for what was clipped."""
+        return (scan.data / self.factor).add_(self.offset)
+
+    def of(self, background: float) -> float:
         """What becomes of one value."""
-        value = value if self.low is None else max(value, self.low)
-        value = value if self.high is None else min(value, self.high)
-        return (value - self.offset) * self.factor
+        background = background if self.low is None else max(background, self.low)
+        background = background if self.high is None else min(background, self.high)
+        return (background - self.offset) * self.factor
+
+    def back(self, background: float) -> float:
+        """The value that became this one."""
+        return background / self.factor + self.offset
 
 
 @apply.register
 def _(step: Rescale, value: Volume) -> Volume:
-    data = value.data.float()
-    if step.low is not None or step.high is not None:
-        data = data.clamp(step.low, step.high)
-    data = (data - step.offset).mul_(step.factor)
-    return replace(value, data=data, background=step.of(value.background), units="1")
+    data, background = step.forward(value), step.of(value.background)
+    return replace(value, data=data, background=background, units="1")
 
 
 @undo.register
 def _(step: Rescale, value: Volume) -> Volume:
-    data = (value.data / step.factor).add_(step.offset)
-    background = value.background / step.factor + step.offset
+    data, background = step.backward(value), step.back(value.background)
     return replace(value, data=data, background=background, units=step.units)
 
 
 @dataclass(frozen=True)
-class AddNoise(Step):
+class AddNoise(IntensityStep):
     """Adds Gaussian noise, drawn anew from its seed wherever the step is taken.
 
     Args:
@@ -86,27 +95,6 @@ class AddNoise(Step):
         """That noise was added."""
         return f"noise of standard deviation {self.deviation:.3g} was added"
 
-    def noise(self, like: Tensor) -> Tensor:
-        """The noise, float32, drawn on the CPU so that every device gets the same."""
-        generator = torch.Generator().manual_seed(self.seed)
-        return torch.randn(like.shape, generator=generator).mul_(self.deviation).to(like.device)
-
-
-@apply.register
-def _(step: AddNoise, value: Volume) -> Volume:
-    return replace(value, data=step.noise(value.data).add_(value.data))
-
-
-@undo.register
-def _(step: AddNoise, value: Volume) -> Volume:
-    return value
-
-
-@apply.register
-def _(step: Rescale | AddNoise, value: Unscanned) -> Unscanned:
-    return value
-
-
-@undo.register
-def _(step: Rescale | AddNoise, value: Unscanned) -> Unscanned:
-    return value
+    def forward(self, scan: Volume) -> Tensor:
+        """The voxels and the noise, float32."""
+        return gaussian(scan.data, self.seed).mul_(self.deviation).add_(scan.data)

@@ -1,0 +1,159 @@
+"""A move made ready: reading tensors on its landing grid, and moving whatever else there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from medlib.space import Grid, Map
+from medlib.transforms import itk
+from medlib.transforms.lattices import Interpolation, aligned
+from medlib.transforms.move import Move
+from medlib.transforms.places import Places
+from medlib.transforms.reading import (
+    filled,
+    interpolated,
+    nearest_voxel,
+    outside,
+    strongest_neighbour,
+)
+
+Fill = float | Sequence[float]
+
+
+class Sampler:
+    """Carries out one :class:`Move`, for all values of an item: what they share is done once.
+
+    Args:
+        move: to be carried out.
+
+    Example:
+        >>> grid = Grid.from_axes((4, 4, 4))
+        >>> sampler = Sampler(Move(grid, grid.window((1, 1, 1), (2, 2, 5))))
+        >>> sampler.linear(torch.ones(1, 4, 4, 4), fill=-1.0)[0, 0, 0]
+        tensor([ 1.,  1.,  1., -1., -1.])
+    """
+
+    def __init__(self, move: Move) -> None:
+        self.move = move
+        self._places = Places(move.map.inverse, move.landing, move.source)
+        self._windows = [
+            Places(to_last.inverse, move.landing, grid) for to_last, grid in move.windows
+        ]
+        self._kept: dict[tuple[int, torch.device], Tensor] = {}
+        self._hidden: dict[torch.device, Tensor] = {}
+
+    @property
+    def map(self) -> Map:
+        """Where a point of the patient goes."""
+        return self.move.map
+
+    @property
+    def landing(self) -> Grid:
+        """The grid that values land on."""
+        return self.move.landing
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a value that is not where the move starts.
+
+        Raises:
+            ValueError: saying how the grids differ.
+        """
+        source = self.move.source
+        if grid is not source and not grid.close_to(source):
+            raise ValueError(
+                "the value is not on the grid that the move starts from: " + grid.difference(source)
+            )
+
+    def linear(self, data: Tensor, *, fill: Fill) -> Tensor:
+        """``data``, (channel, slice, row, column) on the source grid, interpolated on the landing grid.
+
+        Args:
+            data: integers become float32 where they must be interpolated.
+            fill: the value of what the source does not show, for all channels or each.
+        """
+        values = _each(fill, data)
+        if (same := self._aligned(data, "copy", values)) is not None:
+            return self._windowed(same, values)
+        kept = data.dtype if data.is_floating_point() else torch.float32
+        data = data if data.dtype == torch.float64 else data.float()
+        read = self._aligned(data, "linear", values)
+        if read is None:
+            read = self._in_any_direction(data, "linear", values)
+        return self._windowed(read, values).to(kept)
+
+    def nearest(self, data: Tensor, *, fill: Fill) -> Tensor:
+        """``data``, (channel, slice, row, column) on the source grid, from the voxels nearest by."""
+        values = _each(fill, data)
+        read = self._aligned(data, "nearest", values)
+        if read is None:
+            read = self._in_any_direction(data, "nearest", values)
+        return self._windowed(read, values)
+
+    def labels(self, data: Tensor) -> Tensor:
+        """Label ids, (layer, slice, row, column), read as the move says; nothing (0) is filled in."""
+        if self.move.labels == "nearest":
+            return self.nearest(data, fill=0)
+        nothing = [0.0] * len(data)
+        if (same := self._aligned(data, "copy", nothing)) is not None:
+            return self._windowed(same, nothing)
+        out = torch.empty((len(data), *self.landing.shape), dtype=data.dtype, device=data.device)
+        for slices in self._places.slabs():
+            places = self._part(slices, data.device)
+            read = strongest_neighbour(data, places)
+            out[:, slices] = filled(read, outside(places, self.move.source.shape), nothing)
+        return self._windowed(out, nothing)
+
+    # --- how it is done -------------------------------------------------------------------------
+
+    def _aligned(
+        self, data: Tensor, how: Interpolation | Literal["copy"], fill: Sequence[float]
+    ) -> Tensor | None:
+        index_map = self._places.index_map
+        if index_map is None:
+            return None
+        return aligned(data, index_map, self.landing.shape, how, fill)
+
+    def _in_any_direction(self, data: Tensor, how: Interpolation, fill: Sequence[float]) -> Tensor:
+        index_map = self._places.index_map
+        if index_map is not None and itk.suits(data):
+            return itk.resampled(data, index_map, self.landing.shape, how, fill)
+        read = interpolated if how == "linear" else nearest_voxel
+        out = torch.empty((len(data), *self.landing.shape), dtype=data.dtype, device=data.device)
+        for slices in self._places.slabs():
+            places = self._part(slices, data.device)
+            hidden = outside(places, self.move.source.shape)
+            out[:, slices] = filled(read(data, places), hidden, fill)
+        return out
+
+    def _part(self, slices: slice, device: torch.device) -> Tensor:
+        """The places of a slab; kept for the next value where there is only one slab."""
+        key = (slices.start, device)
+        if key in self._kept:
+            return self._kept[key]
+        places = self._places.part(slices, device)
+        if slices == slice(0, self.landing.shape[0]):
+            self._kept[key] = places
+        return places
+
+    def _windowed(self, data: Tensor, fill: Sequence[float]) -> Tensor:
+        """What earlier fields of view did not show is taken away."""
+        if not self._windows:
+            return data
+        if data.device not in self._hidden:
+            self._hidden[data.device] = self._unseen_by_windows(data.device)
+        return filled(data.clone(), self._hidden[data.device], fill)
+
+    def _unseen_by_windows(self, device: torch.device) -> Tensor:
+        hidden = torch.zeros(self.landing.shape, dtype=torch.bool, device=device)
+        for window in self._windows:
+            for slices in window.slabs():
+                hidden[slices] |= outside(window.part(slices, device), window.source.shape)
+        return hidden
+
+
+def _each(fill: Fill, data: Tensor) -> Sequence[float]:
+    return [float(fill)] * len(data) if isinstance(fill, int | float) else fill

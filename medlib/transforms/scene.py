@@ -1,0 +1,124 @@
+"""Items, and items on their way through a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from medlib.space import Affine, Grid, Map
+from medlib.transforms.move import Move
+from medlib.transforms.naming import SwapSides
+from medlib.transforms.resample import resample
+from medlib.transforms.sampler import Sampler
+from medlib.transforms.steps import Step, apply
+from medlib.transforms.trail import Trail
+from medlib.types import Kind, Mask, MultiVolume, Probabilities, Volume
+
+
+@dataclass(frozen=True)
+class Item:
+    """Values that belong together (a scan and its mask), and what was done to them.
+
+    Args:
+        values: any kinds; those with a grid share one.
+        trail: the steps so far.
+        name: which item it is; randomness is drawn from it.
+    """
+
+    values: tuple[Kind, ...]
+    trail: Trail = field(default_factory=Trail)
+    name: str = ""
+
+    @property
+    def grid(self) -> Grid:
+        """The grid that the values share.
+
+        Raises:
+            ValueError: when none has a grid, or two have different ones.
+        """
+        return shared_grid(self.values)
+
+
+def shared_grid(values: Iterable[Kind]) -> Grid:
+    """The one grid of all values that have any.
+
+    Raises:
+        ValueError: when none has a grid, or two have different ones.
+    """
+    gridded = [v for v in values if isinstance(v, Volume | MultiVolume | Mask | Probabilities)]
+    if not gridded:
+        raise ValueError("none of the values has a grid, so nothing can be moved")
+    first = gridded[0].grid
+    for other in gridded[1:]:
+        if other.grid is not first and not first.close_to(other.grid):
+            raise ValueError(
+                f"the {type(gridded[0]).__name__} and the {type(other).__name__} are on different "
+                f"grids: {first.difference(other.grid)}"
+            )
+    return first
+
+
+class Scene:
+    """An item on its way through a pipeline: moves are kept back until voxels are looked at."""
+
+    def __init__(self, item: Item) -> None:
+        self.name = item.name
+        self._values = item.values
+        self._steps = list(item.trail.steps)
+        self._pending: Move | None = None
+        self._grid = item.grid
+
+    @property
+    def grid(self) -> Grid:
+        """The grid that the values are on once everything so far is done."""
+        return self._grid
+
+    @property
+    def unmoved(self) -> tuple[Kind, ...]:
+        """The values before the moves that are still kept back: free to look at."""
+        return self._values
+
+    @property
+    def moved(self) -> Map:
+        """Where a point of the :attr:`unmoved` values is by now."""
+        return Affine.identity() if self._pending is None else self._pending.map
+
+    @property
+    def pending(self) -> Move | None:
+        """The moves that are kept back, as one."""
+        return self._pending
+
+    @property
+    def values(self) -> tuple[Kind, ...]:
+        """The values as they are by now. Asking for them makes the kept-back moves happen."""
+        if self._pending is not None:
+            sampler = Sampler(self._pending)
+            self.arrive(tuple(resample(v, sampler) for v in self._values))
+        return self._values
+
+    def arrive(self, values: tuple[Kind, ...]) -> None:
+        """Take ``values`` for what the kept-back moves make of the :attr:`unmoved` ones."""
+        self._values, self._pending = values, None
+
+    def of(self, chosen: Callable[[Kind], bool]) -> Scene:
+        """This scene as if it held only the values that are ``chosen``, to draw steps by."""
+        part = object.__new__(Scene)
+        part.__dict__ |= self.__dict__
+        part._values = tuple(v for v in self.values if chosen(v))
+        part._pending = None
+        return part
+
+    def add(self, step: Step) -> None:
+        """Do one more thing."""
+        self._steps.append(step)
+        if isinstance(step, Move):
+            self._pending = step if self._pending is None else self._pending.then(step)
+            self._grid = step.landing
+        elif isinstance(step, SwapSides):  # names do not wait for voxels
+            self._values = tuple(apply(step, v) for v in self._values)
+        else:
+            self._values = tuple(apply(step, v) for v in self.values)
+
+    def item(self) -> Item:
+        """The finished item."""
+        return Item(self.values, Trail(tuple(self._steps)), self.name)
