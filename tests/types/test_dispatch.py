@@ -120,7 +120,9 @@ def test_a_verb_reaches_a_process_that_is_started_afresh():
     scan = CTVolume(DATA, GRID)
     work = pickle.dumps((describe, scan))
     script = f"import pickle; verb, scan = pickle.loads({work!r}); print(verb(scan))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == describe(scan)
 
 

@@ -4,17 +4,22 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import grids
 
 from medlib.space import Grid
 from medlib.types import (
-    Category,
+    SCAN_KINDS,
     CTVolume,
     Labels,
     Mask,
     MRVolume,
+    MultiVolume,
     PETVolume,
-    Points,
     Probabilities,
+    Radiograph,
+    UltrasoundVolume,
     Volume,
 )
 
@@ -29,6 +34,7 @@ ORGANS = Labels.of(["liver", "spleen"])
         (CTVolume, -1000.0, "HU"),
         (MRVolume, 0.0, "arbitrary"),
         (PETVolume, 0.0, "SUVbw"),
+        (UltrasoundVolume, 0.0, "arbitrary"),
     ],
 )
 def test_empty_space_and_units(kind, background, units):
@@ -105,28 +111,84 @@ def test_probabilities_have_a_channel_a_label_and_background():
         Probabilities(torch.zeros(3, 2, 3, 4, dtype=torch.int32), GRID, ORGANS)
 
 
-@pytest.mark.parametrize(
-    "coordinates", [[1, 2, 3], np.zeros((3, 4)), np.zeros((2, 6)), np.zeros((1, 2, 3))]
-)
-def test_points_are_not_reshaped_into_other_places(coordinates):
-    with pytest.raises(ValueError, match=r"\(n, 3\)"):
-        Points(coordinates)
+def multi(**changes):
+    parts = {
+        "T1": MRVolume(torch.rand(1, 2, 3, 4), GRID),
+        "CT": CTVolume(torch.ones(2, 2, 3, 4, dtype=torch.int16), GRID),
+    } | changes
+    return MultiVolume(tuple(parts.values()), tuple(parts))
 
 
-def test_points():
-    assert Points([]).coordinates.shape == (0, 3)
-    with pytest.raises(ValueError, match="finite"):
-        Points([[0, 0, float("nan")]])
-    with pytest.raises(ValueError, match="1 points cannot have 2 names"):
-        Points([[0, 0, 0]], names=("a", "b"))
-    with pytest.raises(ValueError, match="read-only"):
-        Points([[0, 0, 0]]).coordinates[0, 0] = 1
+def test_several_volumes_keep_what_each_is():
+    value = multi()
+    assert value.grid == GRID
+    assert value.data.shape == (3, 2, 3, 4)
+    assert value.data.dtype == torch.float32
+    assert torch.equal(value.data[:1], value["T1"].data)
+    assert type(value["CT"]) is CTVolume
+    assert value["CT"].background == -1000
+    with pytest.raises(KeyError, match=r"'PET'.*T1, CT"):
+        value["PET"]
 
 
-def test_an_answer_is_one_of_its_vocabulary():
-    assert Category("malignant", ("benign", "malignant")).index == 1
-    with pytest.raises(ValueError, match="'cyst' is not one of benign, malignant"):
-        Category("cyst", ("benign", "malignant"))
+def test_several_volumes_must_lie_on_one_grid():
+    """Or the channels of one voxel would be of different places."""
+    elsewhere = Grid.from_axes((2, 3, 4), spacing=(5, 2, 1), origin=(0, 0, 4))
+    with pytest.raises(ValueError, match="T1 and PET lie on different grids: corners up to 4 mm"):
+        multi(PET=PETVolume(torch.zeros(1, 2, 3, 4), elsewhere))
+    nearly = Grid.from_axes((2, 3, 4), spacing=(5, 2, 1), origin=(0, 0, 1e-5))
+    multi(PET=PETVolume(torch.zeros(1, 2, 3, 4), nearly))
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "a"), ()])
+def test_several_volumes_have_a_name_each(names):
+    with pytest.raises(ValueError, match="a name of its own"):
+        MultiVolume(multi().parts, names)
+
+
+def test_several_volumes_are_volumes():
+    with pytest.raises(ValueError, match="at least one"):
+        MultiVolume((), ())
+    with pytest.raises(TypeError, match="not Mask"):
+        multi(Mask=Mask(torch.ones(1, 2, 3, 4, dtype=torch.uint8), GRID))
+
+
+def test_a_radiograph_is_one_slice():
+    Radiograph(torch.zeros(1, 1, 3, 4), Grid.from_axes((1, 3, 4)))
+    with pytest.raises(ValueError, match=r"one slice.*not 2"):
+        Radiograph(torch.zeros(1, 2, 3, 4), GRID)
+
+
+def test_every_kind_of_scan_can_be_typed():
+    assert set(SCAN_KINDS) == {"ct", "mr", "pet", "us", "xr"}
+
+
+@given(grids(sides=(1, 7)), st.integers(1, 3), st.data())
+def test_labels_are_counted_and_found_in_one_pass(grid, layers, draw):
+    """As one look at each label finds them, whatever the layers, and ids twice in a voxel."""
+    rng = np.random.default_rng(draw.draw(st.integers(0, 99)))
+    found = rng.choice([0, 0, 1, 2, 300], (layers, *grid.shape))
+    mask = Mask(torch.from_numpy(found), grid, Labels.of({1: "a", 2: "b", 300: "c", 7: "none"}))
+    assert mask.volumes_ml() == pytest.approx({n: mask.volume_ml(n) for n in mask.labels.names})
+    assert list(mask.extents()) == mask.present_ids()
+    for label_id, window in mask.extents().items():
+        places = np.argwhere((found == label_id).any(0))
+        assert [s.start for s in window] == places.min(0).tolist()
+        assert [s.stop for s in window] == (places.max(0) + 1).tolist()
+
+
+@pytest.mark.parametrize("label_id", [-5, 70000])
+def test_ids_that_no_label_can_have_are_refused_where_they_would_be_lost(label_id):
+    data = torch.full((1, 2, 3, 4), label_id, dtype=torch.int64)
+    for look in (Mask.extents, Mask.volumes_ml):
+        with pytest.raises(ValueError, match="ids run from 1 to 65535"):
+            look(Mask(data, GRID, ORGANS))
+
+
+def test_a_mask_of_truths_is_counted():
+    mask = Mask(torch.ones(1, 2, 3, 4, dtype=torch.bool), GRID, ORGANS)
+    assert mask.volumes_ml() == pytest.approx({"liver": 0.24, "spleen": 0})
+    assert mask.extents() == {1: (slice(0, 2), slice(0, 3), slice(0, 4))}
 
 
 def test_values_survive_a_pickle():
@@ -139,7 +201,9 @@ def test_values_survive_a_pickle():
         assert type(again) is type(value)
         assert again.grid == value.grid
         assert torch.equal(again.data, value.data)
-    assert pickle.loads(pickle.dumps(Points([[1, 2, 3]], ("a",)))).names == ("a",)
+    again = pickle.loads(pickle.dumps(multi()))
+    assert again.names == ("T1", "CT")
+    assert torch.equal(again.data[1:], multi().data[1:])
 
 
 def test_they_print_without_their_voxels():
