@@ -266,4 +266,5 @@ def _looked_up(data: Tensor, table: Tensor) -> Tensor:
     changed = table[table != torch.arange(len(table))]
     narrow = data.dtype == torch.bool or torch.iinfo(data.dtype).max < int(changed.max())
     entries = table.to(data.device, torch.int32 if narrow else data.dtype)
-    return torch.stack([entries[layer.int()] for layer in data])
+    layers = [entries.index_select(0, layer.int().reshape(-1)) for layer in data]
+    return torch.stack(layers).reshape(data.shape)
