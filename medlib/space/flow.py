@@ -39,7 +39,7 @@ class Flow(Map):
         >>> flow = Flow(Grid.from_axes((1, 1, 1), spacing=(20, 20, 20)), push)
         >>> moved = flow([[0, 0, 0], [100, 0, 0]])
         >>> moved.round(2)
-        array([[  1.69,   0.  ,   0.  ],
+        array([[  1.77,   0.  ,   0.  ],
                [100.  ,   0.  ,   0.  ]])
         >>> bool(np.abs(flow.inverse(moved)[0]).max() < 1e-6)
         True
@@ -73,10 +73,9 @@ class Flow(Map):
 
     def absorb(self, first: Map) -> Map | None:
         """A flow after its own inverse leaves everything where it was."""
-        if isinstance(first, Flow) and self.lattice == first.lattice:
-            if np.array_equal(self.velocity, -first.velocity):
-                return Affine.identity()
-        return None
+        if not isinstance(first, Flow) or self.lattice != first.lattice:
+            return None
+        return Affine.identity() if np.array_equal(self.velocity, -first.velocity) else None
 
     @property
     def reach(self) -> float:

@@ -136,7 +136,7 @@ class _Knots:
         )  # 3, r, c, S
         spread = torch.tensordot(spread, r, dims=([1], [1]))  # 3, c, S, R
         spread = torch.tensordot(spread, c, dims=([1], [1]))  # 3, S, R, C
-        return spread
+        return spread  # noqa: RET504 (torch's own annotations lose the type)
 
 
 @lru_cache(maxsize=64)

@@ -27,10 +27,9 @@ class Trail:
 
     Example:
         >>> from medlib.space import Grid
-        >>> from medlib.transforms import STEPS
         >>> grid = Grid.from_axes((4, 4, 4))
         >>> trail = Trail((Move(grid, grid.window((1, 1, 1), (2, 2, 2))),))
-        >>> Trail.from_dict(trail.to_dict(), steps=STEPS) == trail
+        >>> Trail.from_dict(trail.to_dict()) == trail
         True
     """
 
@@ -50,9 +49,12 @@ class Trail:
             if isinstance(step, Move):
                 back = step.inverse if back is None else back.then(step.inverse)
                 continue
-            if back is not None and not isinstance(step, SwapSides):
+            undone = undo(step, value)
+            # What does not concern a value, or only its names, need not part two moves.
+            if back is not None and undone is not value and not isinstance(step, SwapSides):
                 value, back = apply(back, value), None
-            value = undo(step, value)
+                undone = undo(step, value)
+            value = undone
         return value if back is None else apply(back, value)
 
     def way_back(self) -> Move | None:
@@ -84,13 +86,15 @@ class Trail:
         return {"medlib_trail": VERSION, "steps": [step.to_dict() for step in self.steps]}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, steps: Iterable[type[Step]]) -> Trail:
+    def from_dict(
+        cls, values: Mapping[str, Any], *, steps: Iterable[type[Step]] | None = None
+    ) -> Trail:
         """The trail that :meth:`to_dict` wrote.
 
         Args:
             values: what was written.
-            steps: the classes of steps that may be built: :data:`medlib.transforms.STEPS`, and
-                your own.
+            steps: the classes of steps that may be built. Left out: all of
+                :data:`medlib.transforms.STEPS`; give ``(*STEPS, YourStep)`` for one of your own.
 
         Raises:
             ValueError: for another version, a trail without steps, or a step that is not among
@@ -103,5 +107,7 @@ class Trail:
             )
         if not isinstance(values.get("steps"), list):
             raise ValueError("this trail has no steps; it is not whole")
+        if steps is None:
+            from medlib.transforms import STEPS as steps  # noqa: N811 (that list knows this room)
         allowed = tuple(steps)
         return cls(tuple(from_dict(step, allowed) for step in values["steps"]))

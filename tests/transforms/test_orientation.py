@@ -7,9 +7,18 @@ from oracles import oracle
 from strategies import grids
 
 from medlib.space import Grid
-from medlib.transforms import Flip, Item, Pipeline, Reorient
-from medlib.transforms.orientation import sided
-from medlib.types import Category, Labels, Mask, MRVolume, Points, Probabilities
+from medlib.transforms import Flip, Item, Pipeline, RandomAffine, Reorient, Sampler, SwapSides
+from medlib.types import (
+    Boxes,
+    Category,
+    Contours,
+    Labels,
+    Mask,
+    MRVolume,
+    Points,
+    Probabilities,
+    names_of,
+)
 
 DIRECTIONS = ("left-right", "anterior-posterior", "superior-inferior")
 
@@ -33,43 +42,73 @@ def test_a_flip_takes_points_along():
     assert np.allclose(item.values[1].coordinates, [[2, 1, 2]])
 
 
-SIDED = Labels.of(["liver", "kidney_left", "kidney_right"])
 GRID = Grid.from_axes((2, 2, 2))
+PAIRED = ("liver", "kidney_left", "kidney_right")
+ALONE = ("liver", "kidney_left")
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        Mask(torch.zeros(1, 2, 2, 2, dtype=torch.uint8), GRID, SIDED),
-        Probabilities(torch.zeros(4, 2, 2, 2), GRID, SIDED),
-        Points([[0, 0, 0]], names=("femur head L",)),
-        Category("left", ("left", "right", "both")),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_a_side_is_never_turned_into_the_other(value):
+def values(names):
+    labels = Labels.of(names)
+    return (
+        Mask(
+            torch.tensor([0, 1, 2, 0, 2, 2, 1, 1], dtype=torch.uint8).view(1, 2, 2, 2), GRID, labels
+        ),
+        Probabilities(torch.rand(1 + len(names), 2, 2, 2), GRID, labels),
+        Points(np.eye(3)[: len(names)], names=names),
+        Boxes.between([[0, 0, 0]], [[1, 1, 1]], ids=(2,), labels=labels),
+        Contours(np.eye(3), (3,), (2,), labels),
+        Category("kidney_left", names),
+    )
+
+
+@pytest.mark.parametrize("value", values(ALONE), ids=lambda value: type(value).__name__)
+def test_a_side_without_a_partner_is_never_turned_into_the_other(value):
     scan = MRVolume(torch.zeros(1, 2, 2, 2), GRID)
-    with pytest.raises(ValueError, match=r"left to right would turn .*(left|L).* wrong side"):
+    with pytest.raises(ValueError, match=r"left to right would turn kidney_left .* wrong side"):
         Pipeline((Flip("left-right", probability=0.0),))(Item((scan, value)))
     assert Pipeline((Flip("superior-inferior"),))(Item((scan, value))).trail.steps
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["left kidney", "Kidney, Right", "kidney_left", "KidneyLeft", "LKidney", "kidneyR", "lung-L",
-     "RT lung", "hip.left.2", "rib_left_1", "left2", "A. carotis dextra", "carotis sinistra"],
-)  # fmt: skip
-def test_names_that_say_a_side(name):
-    assert sided([name]) == [name]
+@pytest.mark.parametrize("number", range(6))
+def test_what_was_left_is_called_right_and_comes_back(number):
+    scan, value = MRVolume(torch.rand(1, 2, 2, 2), GRID), values(PAIRED)[number]
+    item = Pipeline((Flip("left-right"), RandomAffine(degrees=3)))(Item((scan, value)))
+    assert item.trail.steps[1] == SwapSides((("kidney_left", "kidney_right"),))
+    mirrored = item.values[1]
+    match mirrored:
+        case Mask():
+            unturned = Pipeline((Flip("left-right"),))(Item((scan, value))).values[1]
+            expected = value.data.flip(3)
+            expected = torch.where(expected > 1, 5 - expected, expected)
+            assert torch.equal(unturned.data, expected)
+        case Points():
+            assert mirrored.names == ("liver", "kidney_right", "kidney_left")
+        case Boxes() | Contours():
+            assert mirrored.ids == (3,)
+        case Category():
+            assert mirrored.name == "kidney_right"
+    back = item.trail.decode(mirrored)
+    assert names_of(back) == names_of(value)
+    if isinstance(value, Points | Contours):
+        assert np.allclose(back.coordinates, value.coordinates)
+    if isinstance(value, Boxes):
+        assert back.ids == value.ids
+    if isinstance(value, Category):
+        assert back == value
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["liver", "vertebrae_L1", "vertebra R2", "brightness", "bright spot", "cleft", "Lung", "lesion",
-     "Tumor", "rectum", "LV wall"],
-)  # fmt: skip
-def test_names_that_say_none(name):
-    assert sided([name]) == []
+def test_names_do_not_part_moves_that_can_be_one():
+    """A flip, its names, then a crop: still voxels copied once, nothing interpolated."""
+    grid = Grid.from_axes((4, 4, 6))
+    mask = Mask(torch.randint(0, 4, (1, 4, 4, 6)).to(torch.uint8), grid, Labels.of(PAIRED))
+    scan = MRVolume(torch.rand(1, 4, 4, 6), grid)
+    pipeline = Pipeline((RandomAffine(), Flip("left-right"), RandomAffine()))
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medlib.transforms.scene.Sampler", lambda m: calls.append(m) or Sampler(m))
+        item = pipeline(Item((scan, mask)))
+    assert len(calls) == 1
+    assert len(item.trail.steps) == 4
 
 
 @pytest.mark.parametrize("direction", ["up", "", "Left-Right"])

@@ -23,7 +23,7 @@ from medlib.transforms import (
 from medlib.types import Labels, Mask, MRVolume
 
 PIPELINE = Pipeline(
-    (RandomAffine(shift=2), Flip("superior-inferior", 0.5), RandomPatch((6, 6, 6)), Noise(),
+    (RandomAffine(shift=2), Flip("superior-inferior", probability=0.5), RandomPatch((6, 6, 6)), Noise(),
      Brightness())
 )  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_a_probability_is_one():
             Noise(probability=probability),
             Brightness(probability=probability),
             RandomAffine(probability=probability),
-            Flip("superior-inferior", probability),
+            Flip("superior-inferior", probability=probability),
         )
         found = [len(Pipeline(recipes)(item, seed=s).trail.steps) for s in range(10)]
         assert sum(found) == count

@@ -8,7 +8,7 @@ import pytest
 import torch
 from strategies import voxels
 
-from medlib.space import Affine, Grid
+from medlib.space import Affine, Flow, Grid
 from medlib.transforms import (
     RECIPES,
     Brightness,
@@ -17,6 +17,7 @@ from medlib.transforms import (
     Flip,
     Item,
     Move,
+    MoveBy,
     Noise,
     Normalise,
     PadTo,
@@ -144,14 +145,14 @@ def test_another_process_decodes_the_same_with_nothing_but_the_json(tmp_path):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        ({"medlib_trail": 2, "steps": []}, "no trail of version 1"),
-        ({"steps": []}, "no trail of version 1"),
-        ({"medlib_trail": 1}, "has no steps"),
-        ({"medlib_trail": 1, "steps": [{"type": "Exec", "code": "1"}]}, "'Exec' is not one of"),
-        ({"medlib_trail": 1, "steps": [{"type": "Spacing"}]}, "'Spacing' is not one of"),
-        ({"medlib_trail": 1, "steps": [{"type": "AddNoise", "seed": 1}]}, "needs deviation"),
+        ({"medlib_trail": 1, "steps": []}, "no trail of version 2"),
+        ({"steps": []}, "no trail of version 2"),
+        ({"medlib_trail": 2}, "has no steps"),
+        ({"medlib_trail": 2, "steps": [{"type": "Exec", "code": "1"}]}, "'Exec' is not one of"),
+        ({"medlib_trail": 2, "steps": [{"type": "Spacing"}]}, "'Spacing' is not one of"),
+        ({"medlib_trail": 2, "steps": [{"type": "AddNoise", "seed": 1}]}, "needs deviation"),
         (
-            {"medlib_trail": 1, "steps": [{"type": "AddNoise", "deviation": 1, "seed": 1, "x": 2}]},
+            {"medlib_trail": 2, "steps": [{"type": "AddNoise", "deviation": 1, "seed": 1, "x": 2}]},
             "AddNoise has no x",
         ),
     ],
@@ -270,14 +271,15 @@ def test_an_item_may_go_on_where_another_pipeline_ended():
 # --- recipes as JSON --------------------------------------------------------------------------
 
 EXAMPLES = (
-    Brightness(0.3, 0.2, 0.5),
+    Brightness(0.3, 0.2, probability=0.5),
     CropOrPad((4, 5, 0)),
     CropToForeground(above=-300.0, margin=3),
-    Flip("anterior-posterior", 0.5),
+    Flip("anterior-posterior", probability=0.5),
+    MoveBy(Affine.rotation((1, 2, 3)) @ Flow(Grid.from_axes((1, 1, 2)), np.ones((1, 1, 2, 3)))),
     Noise(0.2),
     Normalise(1.0, 2.0, low=-1.0),
     PadTo((32, 32, 32)),
-    RandomAffine(10, 0.2, 3.0),
+    RandomAffine(10, 0.2, 0.1, shift=(0.0, 3.0, 2.0)),
     RandomPatch((8, 8, 8), on_label=0.3),
     Reorient("RAS"),
     Resize((8, 8, 8)),
@@ -286,9 +288,10 @@ EXAMPLES = (
 )
 
 
-def test_every_recipe_is_json():
-    assert {type(recipe) for recipe in EXAMPLES} == set(RECIPES)
-    pipeline = Pipeline(EXAMPLES)
+@pytest.mark.parametrize("kind", RECIPES, ids=lambda kind: kind.__name__)
+def test_every_recipe_is_json(kind):
+    given = {type(recipe): recipe for recipe in EXAMPLES}
+    pipeline = Pipeline((given.get(kind) or kind(probability=0.4),))
     specs = json.loads(json.dumps(pipeline.to_list(), allow_nan=False))
     assert Pipeline.from_list(specs, allowed=RECIPES) == pipeline
 
