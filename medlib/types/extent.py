@@ -6,6 +6,7 @@ voxel beyond the centres of its outermost voxels, along each axis.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def diameter(inside: Flags, grid: Grid) -> float:
         inside: (slice, row, column), at least one True.
         grid: of that shape.
     """
-    return _widest(grid.to_patient(_surface(_line_ends(inside), (0, 1, 2))))[0]
+    return _widest(grid.to_patient(_surface(_line_ends(inside), range(3))))[0]
 
 
 def axial_axes(inside: Flags, grid: Grid) -> tuple[float, float]:
@@ -36,17 +37,20 @@ def axial_axes(inside: Flags, grid: Grid) -> tuple[float, float]:
         grid: of that shape.
     """
     upright = next(k for k, letter in enumerate(grid.orientation) if letter in "SI")
-    in_plane = tuple(k for k in range(3) if k != upright)
+    in_plane = [k for k in range(3) if k != upright]
+    basis = np.linalg.qr(grid.affine[:3, in_plane])[0]  # the plane's own two coordinates
+    sections = []
+    for plane in np.flatnonzero(inside.any(tuple(in_plane))):
+        voxels = _line_ends(inside.take([plane], axis=upright))
+        places = grid.to_patient(_surface(voxels, in_plane)) @ basis
+        sections.append((float(np.linalg.norm(np.ptp(places, axis=0))), places))
     longest, short = 0.0, 0.0
-    for plane in np.flatnonzero(inside.any(in_plane)):
-        section = inside.take([plane], axis=upright)
-        places = grid.to_patient(_surface(_line_ends(section), in_plane))
-        length, axis = _widest(places, flat=True)
+    for bound, places in sorted(sections, key=lambda section: -section[0]):
+        if bound <= longest:
+            break
+        length, (x, y) = _widest(places)
         if length > longest:
-            one, other = grid.directions[:, in_plane].T
-            normal = np.cross(one, other)
-            across = np.cross(normal / np.linalg.norm(normal), axis)
-            longest, short = length, float(np.ptp(places @ across))
+            longest, short = length, float(np.ptp(places @ (-y, x)))
     return longest, short
 
 
@@ -101,26 +105,21 @@ def _line_ends(inside: Flags) -> FloatArray:
     first = rows.argmax(1)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(1)
     ends = np.concatenate([np.column_stack([lines, first]), np.column_stack([lines, last])])
-    return np.unique(ends, axis=0).astype(np.float64)
+    return ends.astype(np.float64)
 
 
-def _surface(voxels: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+def _surface(voxels: FloatArray, axes: Sequence[int]) -> FloatArray:
     """The points half a voxel from the centres, both ways along each axis: (n, 3) indices."""
-    steps = np.concatenate([np.eye(3)[list(axes)], -np.eye(3)[list(axes)]]) / 2
+    steps = np.concatenate([np.eye(3)[axes], -np.eye(3)[axes]]) / 2
     return (voxels[:, None] + steps).reshape(-1, 3)
 
 
-def _widest(places: FloatArray, *, flat: bool = False) -> tuple[float, FloatArray]:
-    """The largest distance of two points, and the unit vector from one to the other.
-
-    ``flat`` says that all lie in one plane.
-    """
+def _widest(places: FloatArray) -> tuple[float, FloatArray]:
+    """The largest distance of two points, in two or three dimensions, and the unit vector along."""
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import cdist
 
-    centred = places - places.mean(0)
-    seen = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T if flat else centred
-    hull = centred[ConvexHull(seen).vertices]
+    hull = places[ConvexHull(places).vertices]
     longest, ends = -1.0, (0, 0)
     for start in range(0, len(hull), 2048):  # of all pairs, no more at once than fit in memory
         apart = cdist(hull[start : start + 2048], hull)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +37,7 @@ def measure(*values: Kind) -> Measurements:
       as in IBSI), median, minimum, maximum, and 5th and 95th percentile, in the scan's units.
     - ``measure(pet, mask)``: for each structure SUVmax; SUVmean; SUVpeak (the highest mean in a
       sphere of 1 ml centred on one of its voxels, the sphere reaching beyond the structure where
-      it must: EANM 2.0, QIBA FDG-PET 1.13); the metabolic volume MTV; and the total lesion
+      it must: PERCIST, Wahl 2009; EANM 2.0, Boellaard 2015); the metabolic volume MTV; and the total lesion
       glycolysis TLG, which is SUVmean times MTV.
     - ``measure(several_volumes, mask)``: each part by itself.
     - ``measure(points)``: the length of the path through them; up to ten points, the distance of
@@ -186,10 +185,11 @@ def _structures(mask: Mask) -> Iterator[tuple[Label, Window, Flags]]:
             f"the mask holds the ids {', '.join(map(str, unknown))}, which its label table has "
             "not: add them to the table, or clear them"
         )
+    layers = to_numpy(mask)
     for label in mask.labels:
         if label.id in windows:
-            layers = mask.data[:, *windows[label.id]]
-            yield label, windows[label.id], (layers == label.id).any(0).cpu().numpy()
+            window = windows[label.id]
+            yield label, window, (layers[:, *window] == label.id).any(0)
 
 
 def _in_units(scan: Volume, units: str) -> None:
@@ -201,9 +201,7 @@ def _in_units(scan: Volume, units: str) -> None:
         )
 
 
-def _inside(
-    scan: Volume, mask: Mask, label: Label, window: Window, inside: Flags
-) -> npt.NDArray[Any]:
+def _inside(scan: Volume, mask: Mask, label: Label, window: Window, inside: Flags) -> FloatArray:
     """The scan's voxels in a structure, float64."""
     if not scan.grid.close_to(mask.grid):
         raise ValueError(
@@ -212,7 +210,7 @@ def _inside(
         )
     if scan.data.shape[0] != 1:
         raise ValueError(f"measure one channel at a time, not {scan.data.shape[0]}")
-    voxels: FloatArray = scan.data[0][window].cpu().double().numpy()[inside]
+    voxels: FloatArray = to_numpy(scan)[0][window][inside].astype(np.float64)
     if not np.isfinite(voxels).all():
         lost = int((~np.isfinite(voxels)).sum())
         raise ValueError(f"{lost} voxels of the scan in {label.name} are no numbers")
