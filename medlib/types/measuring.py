@@ -37,8 +37,8 @@ def measure(*values: Kind) -> Measurements:
       as in IBSI), median, minimum, maximum, and 5th and 95th percentile, in the scan's units.
     - ``measure(pet, mask)``: for each structure SUVmax; SUVmean; SUVpeak (the highest mean in a
       sphere of 1 ml centred on one of its voxels, the sphere reaching beyond the structure where
-      it must: PERCIST, Wahl 2009; EANM 2.0, Boellaard 2015); the metabolic volume MTV; and the total lesion
-      glycolysis TLG, which is SUVmean times MTV.
+      it must: PERCIST, Wahl 2009; EANM 2.0, Boellaard 2015); the metabolic volume MTV; and the
+      total lesion glycolysis TLG, which is SUVmean times MTV.
     - ``measure(several_volumes, mask)``: each part by itself.
     - ``measure(points)``: the length of the path through them; up to ten points, the distance of
       each two; of three, the angle at the second.
