@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from peers.peer import Peer, Work, environment
 
 _QUICK = 0.1  # seconds: work is repeated in each round until this long has been spent on it
@@ -109,8 +110,8 @@ class Result:
             value = self.values.get(name)
             cells.append("–".rjust(8) if value is None else f"{value:8.4g}")
             if name != "medlib":
-                known = value is not None and "medlib" in self.values
-                cells.append(f"×{value / self.values['medlib']:<7.3g}" if known else " " * 8)
+                factor = value and value / self.values["medlib"]
+                cells.append(" " * 8 if factor is None else f"×{factor:<7.3g}")
         return " ".join(cells)
 
 
@@ -166,7 +167,7 @@ def measure_all(peers: list[Peer], works: list[Work], runs: int) -> dict[str, Re
     return results
 
 
-def phantom(size: int) -> dict[str, np.ndarray]:
+def phantom(size: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """A scan of smooth blobs in noise, 0 to about 1, and its labels 0 to 7, with stray islands."""
     rng = np.random.default_rng(0)
     place = (np.indices((size,) * 3) + 0.5) / size
@@ -180,15 +181,19 @@ def phantom(size: int) -> dict[str, np.ndarray]:
     for label in range(1, 8):
         island = np.abs(place - np.array([label / 8, 0.1, 0.1])[:, None, None, None]).max(0) < 0.02
         labels[island] = label
-    return {"scan": scan.clip(0).astype(np.float32), "labels": labels}
+    return scan.clip(0).astype(np.float32), labels
 
 
 def write_inputs(folder: Path) -> None:
     """The scans that the works are done to."""
-    np.savez(folder / "phantom.npz", **phantom(128))
-    np.savez(folder / "tiny.npz", **phantom(4))
     hounsfield = np.random.default_rng(0).integers(-1000, 1000, (300, 512, 512), np.int16)
-    np.savez(folder / "ct.npz", scan=hounsfield, labels=np.zeros(hounsfield.shape, np.uint8))
+    scans = {
+        "phantom": phantom(128),
+        "tiny": phantom(4),
+        "ct": (hounsfield, np.zeros(hounsfield.shape, np.uint8)),
+    }
+    for name, (scan, labels) in scans.items():
+        np.savez(folder / f"{name}.npz", scan=scan, labels=labels)
 
 
 def main() -> None:
