@@ -167,9 +167,21 @@ class Grid:
         points: FloatArray = indices @ self.affine[:3, :3].T + self.affine[:3, 3]
         return points
 
+    @property
+    def inverse_affine(self) -> FloatArray:
+        """(4, 4) matrix from LPS millimetres (x, y, z, 1) to the index (slice, row, column)."""
+        known: FloatArray | None = self.__dict__.get("_inverse")
+        if known is not None:
+            return known
+        found = np.array(np.linalg.inv(self.affine), dtype=np.float64)
+        found[3] = (0.0, 0.0, 0.0, 1.0)
+        found.setflags(write=False)
+        object.__setattr__(self, "_inverse", found)
+        return found
+
     def to_index(self, points: npt.ArrayLike) -> FloatArray:
         """Fractional indices (slice, row, column), (..., 3), of LPS millimetres, (..., 3)."""
-        inverse = np.linalg.inv(self.affine)
+        inverse = self.inverse_affine
         lps = np.asarray(points, dtype=np.float64)
         indices: FloatArray = lps @ inverse[:3, :3].T + inverse[:3, 3]
         return indices
@@ -255,6 +267,8 @@ class Grid:
         """Whether both have one shape and no corner is further apart than ``tolerance_mm``."""
         if self.shape != other.shape:
             return False
+        if np.array_equal(self.affine, other.affine):
+            return True
         return bool(np.abs(self.corners() - other.corners()).max() <= tolerance_mm)
 
     def difference(self, other: Grid) -> str:

@@ -31,11 +31,11 @@ def contained(index_map: FloatArray, shape: Shape, source: Shape, *, rim: float 
         source: its shape.
         rim: how far around the voxels' centres must lie within too, in voxels of the result.
     """
-    ends = np.stack([np.full(3, -rim), np.array(shape) - 1 + rim])
-    corners = ends[np.indices((2, 2, 2)).reshape(3, -1).T, np.arange(3)]
-    reached = corners @ index_map[:3, :3].T + index_map[:3, 3]
+    half = (np.array(shape) - 1) / 2
+    middle = index_map[:3, :3] @ half + index_map[:3, 3]
+    away = np.abs(index_map[:3, :3]) @ (half + rim)
     low, high = box(source)
-    return bool((reached >= low).all() and (reached <= high).all())
+    return bool((middle - away >= low).all() and (middle + away <= high).all())
 
 
 def box(source: Shape) -> tuple[FloatArray, FloatArray]:

@@ -101,7 +101,7 @@ class Move(Step):
                 straight.append(factor)
         whole = composed(straight)
         assert isinstance(whole, Affine)
-        index_map = np.linalg.inv(grid.affine) @ whole.matrix @ self.landing.affine
+        index_map = grid.inverse_affine @ whole.matrix @ self.landing.affine
         return contained(index_map, self.landing.shape, grid.shape, rim=rim)
 
 
@@ -111,5 +111,5 @@ def _holds(grid: Grid, to_grid: Affine, flow: Flow) -> bool:
     reach = flow.lattice.window(
         (-2, -2, -2), (sizes + 4).tolist()
     )  # of the splines at its outer points
-    index_map: FloatArray = np.linalg.inv(grid.affine) @ to_grid.matrix @ reach.affine
+    index_map: FloatArray = grid.inverse_affine @ to_grid.matrix @ reach.affine
     return contained(index_map, (sizes[0] + 4, sizes[1] + 4, sizes[2] + 4), grid.shape)

@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from medlib.space import Grid, Map
+from medlib.space import Flow, Grid, Map
 from medlib.transforms import itk
+from medlib.transforms.knots import Knots
 from medlib.transforms.lattices import Interpolation, aligned
 from medlib.transforms.move import Move
 from medlib.transforms.places import Places
@@ -39,10 +40,12 @@ class Sampler:
 
     def __init__(self, move: Move) -> None:
         self.move = move
-        self._places = Places(move.map.inverse, move.landing, move.source)
-        self._windows = [
-            Places(to_last.inverse, move.landing, grid) for to_last, grid in move.windows
-        ]
+        pulls = [move.map.inverse, *(to_last.inverse for to_last, _ in move.windows)]
+        knots = Knots(move.landing, [f for p in pulls for f in p.factors if isinstance(f, Flow)])
+        seen = [move.source, *(grid for _, grid in move.windows)]
+        self._places, *self._windows = (
+            Places(pull, move.landing, grid, knots) for pull, grid in zip(pulls, seen, strict=True)
+        )
         self._kept: dict[tuple[int, torch.device], Tensor] = {}
         self._hidden: dict[torch.device, Tensor] = {}
 

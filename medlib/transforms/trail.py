@@ -107,7 +107,11 @@ class Trail:
             )
         if not isinstance(values.get("steps"), list):
             raise ValueError("this trail has no steps; it is not whole")
-        if steps is None:
-            from medlib.transforms import STEPS as steps  # noqa: N811 (that list knows this room)
-        allowed = tuple(steps)
+        allowed = _all_steps() if steps is None else tuple(steps)
         return cls(tuple(from_dict(step, allowed) for step in values["steps"]))
+
+
+def _all_steps() -> tuple[type[Step], ...]:
+    from medlib.transforms import STEPS  # that list is made of rooms above this one
+
+    return STEPS

@@ -22,6 +22,7 @@ from medlib.transforms import (
     undo,
 )
 from medlib.transforms import places as places_room
+from medlib.transforms.knots import Knots
 from medlib.transforms.lattices import aligned
 from medlib.transforms.places import Places
 from medlib.transforms.reading import interpolated, nearest_voxel
@@ -128,7 +129,7 @@ def test_the_map_says_where_points_go():
 def test_axis_by_axis_is_the_general_way(move, how):
     # The same grid, resized and cut elsewhere: its axes stay parallel.
     landing = move.source.resized(move.landing.shape).window((1, -1, 0), move.landing.shape)
-    places = Places(Affine.identity(), landing, move.source)
+    places = Places(Affine.identity(), landing, move.source, Knots(landing, []))
     data = random(move.source)
     by_axis = aligned(data, places.index_map, landing.shape, how, [-1.0])
     every = places.part(slice(0, landing.shape[0]), data.device)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scenes import ORGANS, dice, oblique, organs
 from strategies import voxels
 
 from medlib.space import Affine, Flow, Grid
@@ -32,38 +33,12 @@ from medlib.transforms import (
     Window,
     apply,
 )
-from medlib.types import CTVolume, Labels, Mask, MRVolume, Points, Probabilities
-
-ORGANS = Labels.of(["liver", "spleen", "kidney"])
-
-
-def oblique(shape=(20, 24, 28), spacing=(2.5, 1.1, 0.9)):
-    turn = Affine.rotation((10, -20, 35)).matrix[:3, :3]
-    directions = turn @ np.eye(3)[:, ::-1]
-    return Grid.from_axes(shape, spacing=spacing, directions=directions, origin=(30, -40, 500))
-
-
-def organs(grid):
-    """Three smooth organs, as a mask."""
-    index = voxels(grid) - grid.centre
-    extent = (np.array(grid.shape) * grid.spacing).min()
-    data = np.zeros(grid.shape, dtype=np.uint8)
-    for label, (middle, radii) in enumerate(
-        [((-0.15, 0, 0), (0.2, 0.3, 0.3)), ((0.2, 0.1, 0), (0.15, 0.2, 0.2)),
-         ((0.1, -0.25, 0.1), (0.12, 0.12, 0.2))], start=1,
-    ):  # fmt: skip
-        inside = (((index / extent - middle) / radii) ** 2).sum(-1) <= 1
-        data[inside & (data == 0)] = label
-    return Mask(torch.from_numpy(data)[None], grid, ORGANS)
+from medlib.types import CTVolume, Mask, MRVolume, Points, Probabilities
 
 
 def scan_of(grid, seed=0):
     draw = torch.Generator().manual_seed(seed)
     return CTVolume(torch.rand(1, *grid.shape, generator=draw) * 400 - 100, grid)
-
-
-def dice(a, b):
-    return 2 * int((a & b).sum()) / int(a.sum() + b.sum())
 
 
 def done(seed=3):
