@@ -1,0 +1,225 @@
+"""Steps that say the same structures by other numbers: another label table, a channel a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from medlib.transforms.steps import LabelStep, Step, apply, undo
+from medlib.transforms.voting import strongest
+from medlib.types import (
+    Answer,
+    Code,
+    Label,
+    Labels,
+    Mask,
+    MultiVolume,
+    Probabilities,
+    Shape,
+    Volume,
+)
+
+# A label as plain values: id, name, colour, and its code's value, scheme and meaning.
+Row = tuple[int, str, str, tuple[str, str, str] | None]
+
+
+@dataclass(frozen=True)
+class Relabel(LabelStep):
+    """Takes masks from one label table to another.
+
+    It concerns masks of the first table, by ids and names, and leaves those alone that share no
+    name with it. The way back concerns masks of the second table.
+
+    Args:
+        before: the first table.
+        after: the second table.
+        ids: (id before, id after), for every label of the first; 0 is background.
+        rest: what becomes of ids that ``ids`` does not name; None refuses them.
+    """
+
+    before: tuple[Row, ...]
+    after: tuple[Row, ...]
+    ids: tuple[tuple[int, int], ...]
+    rest: int | None = None
+
+    @property
+    def lost(self) -> str:
+        """Which labels were merged, and which became background."""
+        names = {row[0]: row[1] for row in self.before}
+        said = []
+        for new, name in ((0, "background"), *((row[0], row[1]) for row in self.after)):
+            old = [names.get(o, f"id {o}") for o, n in self.ids if n == new]
+            old += ["ids without a name"] if self.rest == new else []
+            if len(old) > 1 and new:
+                said.append(f"{', '.join(old)} were merged into {name}")
+            elif old and not new:
+                said.append(f"{', '.join(old)} became background")
+        return "; ".join(said)
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether each label of the second table comes from just one of the first."""
+        reached = [new for _, new in self.ids if new] + ([self.rest] if self.rest else [])
+        return not self.rest and sorted(reached) == sorted(row[0] for row in self.after)
+
+    def relabel(self, mask: Mask) -> Mask:
+        """The mask in the second table.
+
+        Raises:
+            ValueError: for a mask of a third table that shares names with the first, and for ids
+                that nothing was said of.
+        """
+        if not _concerns(self.before, mask):
+            return mask
+        data = _looked_up(mask.data, dict(self.ids), self.rest)
+        return replace(mask, data=data, labels=table_of(self.after))
+
+    def restore(self, mask: Mask) -> Mask:
+        """The mask in the first table; unchanged when labels were merged, which names would hide."""
+        if not self.one_to_one or not _concerns(self.after, mask):
+            return mask
+        data = _looked_up(mask.data, {new: old for old, new in self.ids if new}, None)
+        return replace(mask, data=data, labels=table_of(self.before))
+
+
+def rows_of(labels: Labels) -> tuple[Row, ...]:
+    """A label table as plain values."""
+    return tuple(
+        (e.id, e.name, e.colour, (e.code.value, e.code.scheme, e.code.meaning) if e.code else None)
+        for e in labels
+    )
+
+
+def table_of(rows: tuple[Row, ...]) -> Labels:
+    """The label table that :func:`rows_of` wrote."""
+    return Labels(
+        tuple(
+            Label(number, name, Code(*code) if code else None, colour)
+            for number, name, colour, code in rows
+        )
+    )
+
+
+def _concerns(rows: tuple[Row, ...], mask: Mask) -> bool:
+    """Whether the mask is of this table, colours and codes aside."""
+    ours = {(row[0], row[1]) for row in rows}
+    theirs = {(label.id, label.name) for label in mask.labels}
+    if ours == theirs:
+        return True
+    shared = {name for _, name in ours} & {name for _, name in theirs}
+    if shared:
+        raise ValueError(
+            f"the mask also has {', '.join(sorted(shared))}, but its label table is another: "
+            f"{_listed(theirs)} against {_listed(ours)}"
+        )
+    return False
+
+
+def _listed(table: set[tuple[int, str]]) -> str:
+    return ", ".join(f"{number} {name}" for number, name in sorted(table))
+
+
+def _looked_up(data: Tensor, new: dict[int, int], rest: int | None) -> Tensor:
+    """Each id replaced, in the tensor's own type where that can hold the new ids.
+
+    Raises:
+        ValueError: when ``rest`` is None, for ids that have no new one.
+    """
+    whole = data.byte() if data.dtype == torch.bool else data
+    low, high = (int(end) for end in whole.aminmax()) if data.numel() else (0, 0)
+    if low < 0 or high > 65535:
+        raise ValueError(f"the mask holds ids from {low} to {high}; ids run from 1 to 65535")
+    table = torch.full((high + 1,), -1 if rest is None else rest, dtype=torch.int32)
+    table[0] = 0
+    for old, number in new.items():
+        if old <= high:
+            table[old] = number
+    if rest is None:
+        present = torch.bincount(whole.reshape(-1), minlength=high + 1).cpu() > 0
+        if unknown := (present & (table < 0)).nonzero().flatten().tolist():
+            raise ValueError(
+                f"the mask holds the ids {', '.join(map(str, unknown))}, of which nothing is "
+                "said; say what they become, or what all others do"
+            )
+        table.clamp_(min=0)
+    largest = max([*new.values(), rest or 0])
+    fits = data.dtype != torch.bool and largest <= torch.iinfo(data.dtype).max
+    entries = table.to(data.device, data.dtype if fits else torch.int32)
+    layers = [entries.index_select(0, layer.int().reshape(-1)) for layer in whole]
+    return torch.stack(layers).reshape(data.shape)
+
+
+@dataclass(frozen=True)
+class Encode(Step):
+    """Turns masks into :class:`medlib.types.Probabilities` of 0 and 1, and back.
+
+    Where structures overlap, several channels are 1. Background is 1 where there is none.
+
+    Args:
+        overlapping: how probabilities become a mask again. False: each voxel is what is most
+            probable, background or a label. True: it is every label that is more probable than
+            not, in as many layers as that takes.
+
+    Raises:
+        ValueError: for a mask with ids that its table does not have.
+    """
+
+    overlapping: bool = False
+
+
+@apply.register
+def _(step: Encode, value: Mask) -> Probabilities:
+    if unknown := value.unknown_ids():
+        raise ValueError(
+            f"the mask holds the ids {', '.join(map(str, unknown))}, which its label table has "
+            "not; there is no channel for them"
+        )
+    data = value.data.new_zeros((1 + len(value.labels), *value.grid.shape), dtype=torch.float32)
+    data[0] = 1.0
+    for layer in value.data:
+        data[0].masked_fill_(layer != 0, 0.0)
+        for channel, label in zip(data[1:], value.labels, strict=True):
+            channel.masked_fill_(layer == label.id, 1.0)
+    return Probabilities(data, value.grid, value.labels)
+
+
+@undo.register
+def _(step: Encode, value: Probabilities) -> Mask:
+    ids = (0, *value.labels.ids)
+    dtype = torch.uint8 if max(ids) < 256 else torch.int32
+    if step.overlapping:
+        named = zip(ids[1:], value.data[1:], strict=True)
+        data = _layered([(i, probable > 0.5) for i, probable in named], value, dtype)
+    else:
+        data = strongest(zip(ids, value.data, strict=True), dtype)[None]
+    return Mask(data, value.grid, value.labels)
+
+
+def _layered(
+    structures: list[tuple[int, Tensor]], like: Probabilities, dtype: torch.dtype
+) -> Tensor:
+    """Structures, each in the first layer that has room for all of it."""
+    layers = [like.data.new_zeros(like.grid.shape, dtype=dtype)]
+    for label_id, inside in structures:
+        free = next((layer for layer in layers if not layer[inside].any()), None)
+        if free is None:
+            free = torch.zeros_like(layers[0])
+            layers.append(free)
+        free[inside] = label_id
+    return torch.stack(layers)
+
+
+@apply.register
+def _(
+    step: Encode, value: Volume | MultiVolume | Probabilities | Shape | Answer
+) -> Volume | MultiVolume | Probabilities | Shape | Answer:
+    return value
+
+
+@undo.register
+def _(
+    step: Encode, value: Volume | MultiVolume | Mask | Shape | Answer
+) -> Volume | MultiVolume | Mask | Shape | Answer:
+    return value
