@@ -174,29 +174,34 @@ class Flow(Map):
 
     def _speed(self, place: FloatArray) -> FloatArray:
         near, (a, b, c), _ = self._neighbours(place)
-        speed: FloatArray = np.einsum("na,nb,nc,nabcd->nd", a, b, c, near, optimize=True)
-        return speed
+        return _weighted(near, a, b, c)
 
     def _speed_and_gradient(self, place: FloatArray) -> tuple[FloatArray, FloatArray]:
         near, (a, b, c), (da, db, dc) = self._neighbours(place)
-        along = "na,nb,nc,nabcd->nd"
-        speed = np.einsum(along, a, b, c, near, optimize=True)
-        columns = [
-            np.einsum(along, *weights, near, optimize=True)
-            for weights in ((da, b, c), (a, db, c), (a, b, dc))
-        ]
-        return speed, np.stack(columns, axis=-1)
+        along = [_weighted(near, *w) for w in ((da, b, c), (a, db, c), (a, b, dc))]
+        return _weighted(near, a, b, c), np.stack(along, axis=-1)
 
-    def _neighbours(self, place: FloatArray) -> tuple[FloatArray, list[Any], list[Any]]:
-        """The 4×4×4 coefficients about each place, their weights along each axis, and the slopes."""
+    def _neighbours(
+        self, place: FloatArray
+    ) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
+        """The 64 coefficients about each place, their weights along each axis, and the slopes."""
         base = np.floor(place)
         weights = [cubic_weights(t) for t in (place - base).T]
         slopes = [_cubic_slopes(t) for t in (place - base).T]
-        last = np.array(self._coefficients.shape[:3]) - 4
-        first = np.clip(base + 3, 0, last).astype(np.intp)  # base - 1, in the padded array
-        s, r, c = (first[:, k, None] + np.arange(4) for k in range(3))
-        near = self._coefficients[s[:, :, None, None], r[:, None, :, None], c[:, None, None, :]]
+        _, n, m, _ = sizes = self._coefficients.shape
+        s, r, c = np.clip(base + 3, 0, np.array(sizes[:3]) - 4).astype(np.intp).T  # base - 1
+        around = np.arange(4)
+        offsets = (around[:, None, None] * n + around[:, None]) * m + around
+        first = (s * n + r) * m + c
+        near = self._coefficients.reshape(-1, 3)[first[:, None] + offsets.ravel()]
         return near, weights, slopes
+
+
+def _weighted(near: FloatArray, a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
+    """(n, 3): the 64 values, (n, 64, 3), by the product of their weights, (n, 4) each."""
+    weights = (a[:, :, None, None] * b[:, None, :, None] * c[:, None, None, :]).reshape(-1, 1, 64)
+    summed: FloatArray = (weights @ near)[:, 0]
+    return summed
 
 
 def cubic_weights(t: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,37 @@ class Pipeline:
             epoch: how often the item has been seen.
             strength: of all that is random, 0 to 1.
         """
-        scene = Scene(item)
+        return self.together((item,), seed=seed, epochs=(epoch,), strength=strength)[0]
+
+    def together(
+        self,
+        items: Sequence[Item],
+        *,
+        seed: int = 0,
+        epochs: Sequence[int] = (),
+        strength: float = 1.0,
+    ) -> list[Item]:
+        """Items after every transform, each with its own parameters: what each alone would become.
+
+        They go side by side, and moves are carried out for all of them at once: on a graphics card
+        (values whose tensors lie there) a batch is augmented in one pass.
+
+        Args:
+            items: to be changed.
+            seed: of the run.
+            epochs: of each item, how often it has been seen; left out: not yet.
+            strength: of all that is random, 0 to 1.
+        """
+        company: list[Scene] = []
+        scenes = [Scene(item, company) for item in items]
         for place, transform in enumerate(self.transforms):
-            chance = Chance(seed=seed, epoch=epoch, name=item.name, place=place, strength=strength)
-            for step in transform.steps(scene, chance):
-                scene.add(step)
-        return scene.item()
+            for scene, epoch in zip(scenes, epochs or [0] * len(scenes), strict=True):
+                chance = Chance(
+                    seed=seed, epoch=epoch, name=scene.name, place=place, strength=strength
+                )
+                for step in transform.steps(scene, chance):
+                    scene.add(step)
+        return [scene.item() for scene in scenes]
 
     def __add__(self, other: Pipeline) -> Pipeline:
         return Pipeline(self.transforms + other.transforms)

@@ -30,11 +30,16 @@ def filled(data: Tensor, hidden: Tensor, fill: Sequence[float]) -> Tensor:
 
 
 def interpolated(data: Tensor, places: Tensor) -> Tensor:
-    """``data``, (channel, …), floating point, interpolated linearly; edges are carried outwards."""
-    grid = torch.stack(places.flip(0).unbind(0), dim=-1)  # grid_sample speaks (column, row, slice)
+    """Floating-point tensors interpolated linearly; edges are carried outwards.
+
+    Args:
+        data: (item, channel, slice, row, column).
+        places: (item, 3, slice, row, column).
+    """
+    grid = torch.stack(places.unbind(1)[::-1], dim=-1)  # grid_sample speaks (column, row, slice)
     return F.grid_sample(
-        data[None], grid[None].to(data), mode="bilinear", padding_mode="border", align_corners=False
-    )[0]
+        data, grid.to(data), mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def nearest_voxel(data: Tensor, places: Tensor) -> Tensor:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from medlib.space import Affine, Grid, Map
 from medlib.transforms.move import Move
 from medlib.transforms.naming import SwapSides
-from medlib.transforms.resample import resample
-from medlib.transforms.sampler import Sampler
 from medlib.transforms.steps import Step, apply
+from medlib.transforms.together import resample_together
 from medlib.transforms.trail import Trail
 from medlib.types import Kind, Mask, MultiVolume, Probabilities, Volume
 
@@ -59,14 +58,22 @@ def shared_grid(values: Iterable[Kind]) -> Grid:
 
 
 class Scene:
-    """An item on its way through a pipeline: moves are kept back until voxels are looked at."""
+    """An item on its way through a pipeline: moves are kept back until voxels are looked at.
 
-    def __init__(self, item: Item) -> None:
+    Args:
+        item: that goes.
+        companions: scenes that go the same way, whose moves are carried out together; a list that
+            all of them share, and that this one joins.
+    """
+
+    def __init__(self, item: Item, companions: list[Scene] | None = None) -> None:
         self.name = item.name
         self._values = item.values
         self._steps = list(item.trail.steps)
         self._pending: Move | None = None
         self._grid = item.grid
+        self._companions = [] if companions is None else companions
+        self._companions.append(self)
 
     @property
     def grid(self) -> Grid:
@@ -84,21 +91,15 @@ class Scene:
         return Affine.identity() if self._pending is None else self._pending.map
 
     @property
-    def pending(self) -> Move | None:
-        """The moves that are kept back, as one."""
-        return self._pending
-
-    @property
     def values(self) -> tuple[Kind, ...]:
         """The values as they are by now. Asking for them makes the kept-back moves happen."""
         if self._pending is not None:
-            sampler = Sampler(self._pending)
-            self.arrive(tuple(resample(v, sampler) for v in self._values))
+            waiting = [scene for scene in self._companions if scene._pending is not None]
+            moves = [scene._pending for scene in waiting if scene._pending is not None]
+            moved = resample_together([scene._values for scene in waiting], moves)
+            for scene, values in zip(waiting, moved, strict=True):
+                scene._values, scene._pending = values, None
         return self._values
-
-    def arrive(self, values: tuple[Kind, ...]) -> None:
-        """Take ``values`` for what the kept-back moves make of the :attr:`unmoved` ones."""
-        self._values, self._pending = values, None
 
     def of(self, chosen: Callable[[Kind], bool]) -> Scene:
         """This scene as if it held only the values that are ``chosen``, to draw steps by."""

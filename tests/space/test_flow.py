@@ -110,6 +110,7 @@ def test_chains_compose_and_come_undone(f, a, g, b):
 
 
 @given(flows(), affines())
+@settings(max_examples=15)
 def test_maps_are_json_and_pickle_to_the_bit(flow, a):
     for one in (flow, a @ flow, flow @ a @ flow, a):
         for again in (

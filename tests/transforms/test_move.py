@@ -133,7 +133,9 @@ def test_axis_by_axis_is_the_general_way(move, how):
     data = random(move.source)
     by_axis = aligned(data, places.index_map, landing.shape, how, [-1.0])
     every = places.part(slice(0, landing.shape[0]), data.device)
-    general = (interpolated if how == "linear" else nearest_voxel)(data, every)
+    general = nearest_voxel(data, every)
+    if how == "linear":
+        general = interpolated(data[None], every[None])[0]
     index = move.source.to_index(voxels(landing))
     sure = settled(index, move.source.shape, every=how == "nearest")
     inside = (index > -0.5) & (index < np.array(move.source.shape) - 0.5)
