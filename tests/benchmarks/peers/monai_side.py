@@ -98,7 +98,7 @@ def _works(shape: tuple[int, ...]) -> dict[str, Any]:
         "histogram shift": mt.RandHistogramShiftd(_SCAN, prob=1, num_control_points=7),
         "remap labels": mt.MapLabelValued(_LABELS, [3, 5], [1, 2], dtype=torch.uint8),
         "one-hot": mt.AsDiscreted(_LABELS, to_onehot=8),
-        "keep largest": mt.KeepLargestConnectedComponentd(_LABELS, connectivity=1),
+        "keep largest": mt.KeepLargestConnectedComponentd(_LABELS),
         "composite": mt.Compose(composite),
         "composite, peers fused": mt.Compose(composite, lazy=True),
         "identity": mt.Compose(

@@ -73,7 +73,7 @@ def _works(shape: tuple[int, ...]) -> dict[str, Any]:
         "cut-out": tio.Swap(patch_size=24, num_iterations=5, **_PLAIN),
         "remap labels": tio.RemapLabels({3: 1, 5: 2}, **_PLAIN),
         "one-hot": tio.OneHot(num_classes=8, **_PLAIN),
-        "keep largest": tio.KeepLargestComponent(fully_connected=False, **_PLAIN),
+        "keep largest": tio.KeepLargestComponent(**_PLAIN),
         "composite": tio.Compose([flip, moved, bent, resample, gamma, noise, bias], **_PLAIN),
         "composite, peers fused": tio.Compose([flip, all_at_once, gamma, noise, bias], **_PLAIN),
         "identity": tio.Compose(
