@@ -1,4 +1,4 @@
-"""Training: the learner, its callbacks, scores, and a plan made from the data."""
+"""Training: the learner, its losses and callbacks, metrics, and a plan made from the data."""
 
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
@@ -10,8 +10,10 @@ from medlib.train.callbacks import (
     StopOnNaN,
 )
 from medlib.train.learner import Learner
+from medlib.train.losses import loss
+from medlib.train.metrics import Metric, dice, metrics
 from medlib.train.plan import Fingerprint, Plan
-from medlib.train.scores import Scores, dice
+from medlib.train.scores import Scores
 
 __all__ = [
     "BestWeights",
@@ -20,10 +22,13 @@ __all__ = [
     "CancelFit",
     "Fingerprint",
     "Learner",
+    "Metric",
     "OneCycle",
     "Plan",
     "Progress",
     "Scores",
     "StopOnNaN",
     "dice",
+    "loss",
+    "metrics",
 ]

@@ -16,8 +16,10 @@ from medlib.infer import Predictor
 from medlib.models import best_device
 from medlib.train.budget import Budget
 from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
+from medlib.train.losses import dice_and_cross_entropy
+from medlib.train.metrics import dice
 from medlib.train.precision import DTYPES, miscalculated, quickest
-from medlib.train.scores import Scores, dice
+from medlib.train.scores import Scores
 from medlib.transforms import Item
 
 
@@ -85,7 +87,7 @@ class Learner:
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data
         self.window = window
-        self.loss = loss if loss is not None else _dice_and_cross_entropy()
+        self.loss = loss if loss is not None else dice_and_cross_entropy()
         self.batch_size, self.rate, self.clip = batch_size, rate, clip
         self.validations, self.seed, self.workers = validations, seed, workers
         self.callbacks = [StopOnNaN(), BestWeights(), *callbacks]
@@ -257,14 +259,6 @@ class Learner:
                 for p in self.record
             ],
         }
-
-
-def _dice_and_cross_entropy() -> nn.Module:
-    from monai.losses import DiceCELoss
-
-    # Dice over the whole batch: a patch without a structure then says little about it.
-    loss: nn.Module = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
-    return loss
 
 
 def _precision(

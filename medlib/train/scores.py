@@ -1,4 +1,4 @@
-"""How good a prediction is."""
+"""How good the predictions of many cases are: Dice by case and label, and its means."""
 
 from __future__ import annotations
 
@@ -7,38 +7,6 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 from statistics import fmean
 from typing import Any
-
-from medlib.types import Mask
-
-
-def dice(prediction: Mask, truth: Mask) -> dict[str, float]:
-    """Dice's coefficient of each label, on the grid that both share (Dice 1945).
-
-    A label that neither mask has says nothing and is NaN; one that only one of them has is 0.
-
-    Raises:
-        ValueError: when the masks are on different grids.
-
-    Example:
-        >>> import torch
-        >>> from medlib.space import Grid
-        >>> from medlib.types import Labels
-        >>> grid, labels = Grid.from_axes((1, 1, 4)), Labels.of(["liver"])
-        >>> a = Mask(torch.tensor([[[[0, 1, 1, 1]]]]), grid, labels)
-        >>> b = Mask(torch.tensor([[[[0, 0, 1, 1]]]]), grid, labels)
-        >>> dice(a, b)
-        {'liver': 0.8}
-    """
-    if not prediction.grid.close_to(truth.grid):
-        raise ValueError(
-            "prediction and truth are on different grids: " + prediction.grid.difference(truth.grid)
-        )
-    scores = {}
-    for name in truth.labels.names:
-        here, there = prediction.structure(name), truth.structure(name)
-        total = int(here.sum()) + int(there.sum())
-        scores[name] = 2 * int((here & there).sum()) / total if total else nan
-    return scores
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,267 @@
+"""How good a prediction is, for every kind of prediction there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, nan
+
+import numpy as np
+import torch
+
+from medlib.space import Grid
+from medlib.train import detection
+from medlib.train.surfaces import Flags, surface_distances
+from medlib.types import (
+    Boxes,
+    Categories,
+    Category,
+    Kind,
+    Label,
+    Labels,
+    Mask,
+    Measurement,
+    Points,
+    Probabilities,
+    verb,
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of merit.
+
+    Args:
+        of: the structure, landmark, box or answer it is about; empty for the whole.
+        name: what it is called, such as ``"Dice"``.
+        value: NaN where it says nothing.
+        unit: a UCUM code; ``"1"`` for a plain number.
+    """
+
+    of: str
+    name: str
+    value: float
+    unit: str = "1"
+
+    def __str__(self) -> str:
+        unit = "" if self.unit == "1" else self.unit
+        return " ".join(part for part in (self.of, self.name, f"{self.value:.3g}", unit) if part)
+
+
+Metrics = tuple[Metric, ...]
+
+
+@verb
+def metrics(prediction: Kind, target: Kind) -> Metrics:
+    """How good a prediction is, one figure after another, as rows of a table.
+
+    A list of them is a table as it is: ``pandas.DataFrame(metrics(prediction, target))``.
+
+    - ``metrics(mask, mask, tolerance_mm=2.0)``, for each label of the target's table: ``Dice``
+      (Dice 1945); ``NSD``, the share of both surfaces that lies within the tolerance of the other
+      (normalised surface distance, Nikolov 2018, each surface voxel counting alike); ``HD95``, the
+      95th percentile of the distances from either surface to the other, the larger of both;
+      ``volume error`` in ml, above 0 where too much was found. A label that neither has says
+      nothing, and is NaN in all but the volume; of one that only one of them has, Dice and NSD
+      are 0 and HD95 infinite.
+    - ``metrics(probabilities, mask)``: the same, of the mask in which the likeliest wins.
+    - ``metrics(points, points)``: for each name the ``distance``. Points without names are taken
+      in their order.
+    - ``metrics(boxes, boxes, overlap=0.1)``: for each target box its ``IoU`` with the best
+      predicted box of its label; for each label the average precision ``AP`` of this one case,
+      where a box that overlaps an unclaimed target by at least ``overlap`` (IoU) is a hit. Boxes
+      without scores are all equally sure. AP is NaN for a label that neither has, and 0 for one
+      that only one of them has.
+    - ``metrics(category, category)``: ``accuracy``, 1 or 0.
+    - ``metrics(categories, categories)``: ``accuracy`` of each word, and ``F1`` of all together;
+      NaN where neither names any.
+    - ``metrics(measurement, measurement)``: ``error``, signed, in the target's unit.
+
+    Labels, points and answers are matched by name.
+
+    Raises:
+        ValueError: when both are not about the same: other grids, names, vocabularies or units.
+
+    Example:
+        >>> seen = Points([[0, 0, 0], [0, 3, 4]], ("tip", "carina"))
+        >>> true = Points([[0, 0, 0], [0, 0, 0]], ("carina", "tip"))
+        >>> for found in metrics(seen, true):
+        ...     print(found)
+        carina distance 5 mm
+        tip distance 0 mm
+    """
+    raise NotImplementedError
+
+
+def dice(prediction: Mask, target: Mask) -> dict[str, float]:
+    """Dice's coefficient of each label of the target, on the grid that both share (Dice 1945).
+
+    A label that neither mask has says nothing and is NaN; one that only one of them has is 0.
+
+    Raises:
+        ValueError: when the masks are on different grids, or the prediction's table lacks a label.
+
+    Example:
+        >>> grid, labels = Grid.from_axes((1, 1, 4)), Labels.of(["liver"])
+        >>> a = Mask(torch.tensor([[[[0, 1, 1, 1]]]]), grid, labels)
+        >>> b = Mask(torch.tensor([[[[0, 0, 1, 1]]]]), grid, labels)
+        >>> dice(a, b)
+        {'liver': 0.8}
+    """
+    return {label.name: _dice(p, t) for label, _, p, t in _structures(prediction, target)}
+
+
+@metrics.register
+def _(prediction: Mask, target: Mask, *, tolerance_mm: float = 2.0) -> Metrics:
+    found: list[Metric] = []
+    for label, grid, p, t in _structures(prediction, target):
+        near, far = nan, nan
+        if p.any() or t.any():
+            away, back = surface_distances(p, t, grid)
+            both = np.concatenate([away, back])
+            near = float((both <= tolerance_mm).mean())
+            far = max(map(_percentile_95, (away, back))) if p.any() and t.any() else inf
+        error = (int(p.sum()) - int(t.sum())) * grid.voxel_ml
+        found += [
+            Metric(label.name, "Dice", _dice(p, t)),
+            Metric(label.name, "NSD", near),
+            Metric(label.name, "HD95", far, "mm"),
+            Metric(label.name, "volume error", error, "ml"),
+        ]
+    return tuple(found)
+
+
+@metrics.register
+def _(prediction: Probabilities, target: Mask, *, tolerance_mm: float = 2.0) -> Metrics:
+    ids = torch.tensor([0, *prediction.labels.ids], dtype=torch.int32)
+    likeliest = ids[prediction.data.argmax(0, keepdim=True).cpu()]
+    mask = Mask(likeliest, prediction.grid, prediction.labels)
+    found: Metrics = metrics(mask, target, tolerance_mm=tolerance_mm)
+    return found
+
+
+@metrics.register
+def _(prediction: Points, target: Points) -> Metrics:
+    here, there = _named(prediction), _named(target)
+    _same("points", tuple(sorted(here)), tuple(sorted(there)))
+    return tuple(
+        Metric(name, "distance", float(np.linalg.norm(here[name] - place)), "mm")
+        for name, place in there.items()
+    )
+
+
+@metrics.register
+def _(prediction: Boxes, target: Boxes, *, overlap: float = 0.1) -> Metrics:
+    _known_to(prediction.labels, target.labels)
+    labelled = {bool(boxes.ids) for boxes in (prediction, target) if len(boxes)}
+    if len(labelled) == 2:
+        raise ValueError("boxes with labels cannot be compared with boxes without: give both ids")
+    found: list[Metric] = []
+    for name in ("",) if labelled == {False} or not target.labels else target.labels.names:
+        ours, theirs = (_boxes_of(boxes, name) for boxes in (prediction, target))
+        shared = detection.overlaps(prediction.corners[ours], target.corners[theirs])
+        best = shared.max(0, initial=0.0)
+        found += [
+            Metric(f"{name} box {k + 1}".strip(), "IoU", float(iou))
+            for k, iou in zip(theirs, best, strict=True)
+        ]
+        scores = np.array(prediction.scores or [1.0] * len(prediction))[ours]
+        found.append(Metric(name, "AP", detection.average_precision(shared, scores, overlap)))
+    return tuple(found)
+
+
+@metrics.register
+def _(prediction: Category, target: Category) -> Metrics:
+    _same("vocabularies", prediction.vocabulary, target.vocabulary)
+    return (Metric("", "accuracy", float(prediction.name == target.name)),)
+
+
+@metrics.register
+def _(prediction: Categories, target: Categories) -> Metrics:
+    _same("vocabularies", prediction.vocabulary, target.vocabulary)
+    right = (prediction.vector == target.vector).tolist()
+    said, true = set(prediction.names), set(target.names)
+    f1 = 2 * len(said & true) / (len(said) + len(true)) if said or true else nan
+    each = zip(target.vocabulary, right, strict=True)
+    return (
+        *(Metric(word, "accuracy", float(hit)) for word, hit in each),
+        Metric("", "F1", f1),
+    )
+
+
+@metrics.register
+def _(prediction: Measurement, target: Measurement) -> Metrics:
+    _same("measurements", (prediction.name,), (target.name,))
+    error = prediction.to(target.unit).value - target.value
+    return (Metric(target.name, "error", error, target.unit),)
+
+
+def _structures(prediction: Mask, target: Mask) -> Iterator[tuple[Label, Grid, Flags, Flags]]:
+    """Each label of the target: a grid about all that either has of it, and where each has it.
+
+    Raises:
+        ValueError: when the masks are on different grids, or the prediction's table lacks a label.
+    """
+    if not prediction.grid.close_to(target.grid):
+        raise ValueError(
+            "prediction and target are on different grids: "
+            + prediction.grid.difference(target.grid)
+        )
+    _known_to(prediction.labels, target.labels)
+    ours, theirs = prediction.extents(), target.extents()
+    for label in target.labels:
+        number = prediction.labels[label.name].id
+        windows = [w for w in (ours.get(number), theirs.get(label.id)) if w is not None]
+        start = [min(w[k].start for w in windows) if windows else 0 for k in range(3)]
+        stop = [max(w[k].stop for w in windows) if windows else 0 for k in range(3)]
+        window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+        p, t = (
+            (mask.data[:, *window] == own).any(0).cpu().numpy()
+            for mask, own in ((prediction, number), (target, label.id))
+        )
+        yield label, target.grid.window(start, [max(1, n) for n in p.shape]), p, t
+
+
+def _dice(p: Flags, t: Flags) -> float:
+    total = int(np.count_nonzero(p)) + int(np.count_nonzero(t))
+    return 2 * int(np.count_nonzero(p & t)) / total if total else nan
+
+
+def _percentile_95(distances: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    return float(np.percentile(distances, 95))
+
+
+def _named(points: Points) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    """The points by name, or by number where they have none.
+
+    Raises:
+        ValueError: when a name is given twice.
+    """
+    names = points.names or tuple(f"point {k + 1}" for k in range(len(points.coordinates)))
+    found = dict(zip(names, points.coordinates, strict=True))
+    if len(found) < len(names):
+        raise ValueError(f"points cannot be matched: a name is given twice in {', '.join(names)}")
+    return found
+
+
+def _boxes_of(boxes: Boxes, name: str) -> list[int]:
+    """The numbers of the boxes with a label; of all boxes for the name ``""``."""
+    if not name:
+        return list(range(len(boxes)))
+    wanted = boxes.labels[name].id
+    return [k for k, number in enumerate(boxes.ids) if number == wanted]
+
+
+def _known_to(prediction: Labels, target: Labels) -> None:
+    lacking = [name for name in target.names if name not in prediction]
+    if lacking:
+        raise ValueError(
+            f"the prediction's label table lacks {', '.join(lacking)}; it has: "
+            f"{', '.join(prediction.names) or 'none'}. Labels are matched by name"
+        )
+
+
+def _same(what: str, prediction: tuple[str, ...], target: tuple[str, ...]) -> None:
+    if prediction != target:
+        ours, theirs = (", ".join(map(repr, names)) or "none" for names in (prediction, target))
+        raise ValueError(f"{what} are not the same: the prediction has {ours}; the target {theirs}")

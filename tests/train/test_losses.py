@@ -1,0 +1,90 @@
+"""The loss that is due: MONAI's and torch's own numbers, and targets that do not belong together."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import oracle
+
+from medlib.space import Grid
+from medlib.train import loss
+from medlib.types import Categories, Category, Labels, Mask, Measurement, Points, Volume
+
+GRID = Grid.from_axes((4, 6, 5))
+LABELS = Labels.of({7: "liver", 2: "spleen"})  # channels follow the table, not the ids
+
+
+def masks(count=2, labels=LABELS):
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.tensor([0, *labels.ids])
+    drawn = [torch.randint(0, len(ids), (1, *GRID.shape), generator=draw) for _ in range(count)]
+    return [Mask(ids[numbers], GRID, labels) for numbers in drawn], torch.stack(drawn)
+
+
+def test_of_masks_it_is_monais():
+    targets, numbers = masks()
+    logits = torch.randn(2, 3, *GRID.shape, requires_grad=True)
+    monai = oracle("monai.losses").DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
+    found = loss(logits, *targets)
+    assert found.item() == pytest.approx(monai(logits, numbers).item(), abs=1e-6)
+    found.backward()
+    assert logits.grad.abs().sum() > 0
+    sure = 50 * torch.nn.functional.one_hot(numbers[:, 0], 3).movedim(-1, 1).float()
+    assert float(loss(sure, *targets)) == pytest.approx(0, abs=1e-4)
+
+
+@given(st.permutations(range(4)))
+def test_the_order_of_a_batch_makes_no_difference(order):
+    targets = [Points([[k, 0, 0], [0, k, 1]], ("a", "b")) for k in range(4)]
+    seen = torch.arange(24.0).reshape(4, 2, 3)
+    assert loss(seen[list(order)], *(targets[k] for k in order)) == pytest.approx(
+        float(loss(seen, *targets))
+    )
+
+
+def test_of_points_it_is_millimetres():
+    target = Points([[0, 0, 0], [10, 0, 0]], ("a", "b"))
+    seen = torch.tensor([[[0.0, 3, 4], [10, 0, 0]]], requires_grad=True)
+    found = loss(seen, target)
+    assert found.item() == pytest.approx(2.5)
+    found.backward()
+    assert torch.isfinite(seen.grad).all()  # also where a point is met exactly
+
+
+def test_of_answers_it_is_torchs():
+    words = ("a", "b", "c")
+    logits = torch.randn(2, 3)
+    found = loss(logits, Category("c", words), Category("a", words))
+    wanted = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 0]))
+    assert torch.equal(found, wanted)
+    found = loss(logits, Categories(("b", "c"), words), Categories((), words))
+    answers = torch.tensor([[0.0, 1, 1], [0, 0, 0]])
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, answers)
+    assert torch.equal(found, wanted)
+    found = loss(torch.tensor([50.0, 70.0]), Measurement(40, "a"), Measurement(72, "a"))
+    assert float(found) == 6
+
+
+def test_targets_that_do_not_belong_together_are_refused():
+    words = ("a", "b")
+    with pytest.raises(ValueError, match=r"vocabularies differ .* item 1 has b, a"):
+        loss(torch.zeros(2, 2), Category("a", words), Category("a", words[::-1]))
+    with pytest.raises(ValueError, match="differ within a batch"):
+        loss(torch.zeros(2), Measurement(1, "mm"), Measurement(1, "cm"))
+    with pytest.raises(ValueError, match="labels differ"):
+        loss(torch.zeros(2, 3, 4, 6, 5), masks(1)[0][0], masks(1, Labels.of(["x", "y"]))[0][0])
+    with pytest.raises(ValueError, match=r"has to be \(1, 2\)"):
+        loss(torch.zeros(2, 2), Category("a", words))
+    with pytest.raises(TypeError, match="nothing registered"):
+        loss(torch.zeros(2, 2), Category("a", words), Measurement(1, "mm"))
+    with pytest.raises(TypeError, match="nothing registered"):
+        loss(torch.zeros(1, 1, 4, 6, 5), Volume(torch.zeros(1, 4, 6, 5), GRID))
+
+
+def test_masks_that_one_answer_a_voxel_cannot_say_are_refused():
+    logits = torch.zeros(1, 3, *GRID.shape)
+    (mask,), _ = masks(1)
+    with pytest.raises(ValueError, match="overlap"):
+        loss(logits, Mask(mask.data.expand(2, *GRID.shape), GRID, LABELS))
+    with pytest.raises(ValueError, match=r"ids that its table has not: \[5\]"):
+        loss(logits, Mask(torch.full_like(mask.data, 5), GRID, LABELS))
