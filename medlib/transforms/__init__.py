@@ -6,6 +6,7 @@ takes a prediction back to the scan's own grid.
 """
 
 from medlib.transforms.chance import Chance
+from medlib.transforms.composing import OneOf, Ramp, Sequence, SomeOf
 from medlib.transforms.connected import CloseHoles, KeepParts
 from medlib.transforms.cropping import CropOrPad, CropToForeground, PadTo, RandomPatch
 from medlib.transforms.deforming import (
@@ -59,6 +60,7 @@ from medlib.transforms.intensity import (
 from medlib.transforms.labelling import FillHoles, KeepLargest, OneHot, Remap, RemoveSmall
 from medlib.transforms.move import Move
 from medlib.transforms.naming import SwapSides
+from medlib.transforms.only import Only, OnlyOn
 from medlib.transforms.orientation import Flip, Reorient
 from medlib.transforms.pipeline import Pipeline
 from medlib.transforms.recipe import Intensity, Transform
@@ -96,8 +98,11 @@ RECIPES: tuple[type[Transform], ...] = (
     Noise,
     Normalise,
     OneHot,
+    OneOf,
+    Only,
     PadTo,
     Percentiles,
+    Ramp,
     RandomAffine,
     RandomPatch,
     Remap,
@@ -107,8 +112,10 @@ RECIPES: tuple[type[Transform], ...] = (
     RicianNoise,
     Rotate,
     Scale,
+    Sequence,
     Sharpen,
     Shear,
+    SomeOf,
     Spacing,
     Spikes,
     Translate,
@@ -132,6 +139,7 @@ STEPS: tuple[type[Step], ...] = (
     MixMoved,
     Move,
     MultiplyByField,
+    OnlyOn,
     PiecewiseLinear,
     Power,
     Relabel,
@@ -188,11 +196,15 @@ __all__ = [
     "Noise",
     "Normalise",
     "OneHot",
+    "OneOf",
+    "Only",
+    "OnlyOn",
     "PadTo",
     "Percentiles",
     "PiecewiseLinear",
     "Pipeline",
     "Power",
+    "Ramp",
     "RandomAffine",
     "RandomPatch",
     "Relabel",
@@ -206,8 +218,10 @@ __all__ = [
     "Sampler",
     "Scale",
     "Scene",
+    "Sequence",
     "Sharpen",
     "Shear",
+    "SomeOf",
     "Spacing",
     "Spikes",
     "Step",
