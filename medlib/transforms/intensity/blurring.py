@@ -11,10 +11,11 @@ from medlib.space import Grid
 from medlib.transforms.chance import Chance
 from medlib.transforms.intensity.separable import (
     Matrix,
-    coarsened,
+    averaged,
     filtered,
     frequencies,
     gaussian,
+    interpolated,
     multiplied,
 )
 from medlib.transforms.recipe import Intensity
@@ -90,13 +91,10 @@ class LoseResolution(IntensityStep):
 
     def forward(self, scan: Volume) -> Tensor:
         """The voxels as a coarser scan shows them, float32."""
-        return multiplied(
-            scan.data,
-            [
-                coarsened(n, max(1, round(n * zoom)))
-                for n, zoom in zip(scan.grid.shape, self.zoom, strict=True)
-            ],
-        )
+        shape = scan.grid.shape
+        counts = [max(1, round(n * zoom)) for n, zoom in zip(shape, self.zoom, strict=True)]
+        coarse = multiplied(scan.data, list(map(averaged, shape, counts)))
+        return multiplied(coarse, list(map(interpolated, counts, shape)))
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ class Normalise(Intensity):
             values = counted(scan, self.above)
             if self.low is not None or self.high is not None:
                 values = values.clamp(self.low, self.high)
-            mean, deviation = float(values.mean()), float(values.std(correction=0))
+            mean = float(values.mean())
+            deviation = float((values - mean).square_().mean()) ** 0.5  # half of std()'s time
         factor = 1.0 / deviation if deviation > 1e-8 else 1.0  # a scan of one value stays so
         return Rescale(mean, factor, self.low, self.high, units=scan.units)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -34,25 +33,27 @@ def multiplied(data: Tensor, matrices: Sequence[Matrix | None]) -> Tensor:
         tensor([[[[1.5000]]]])
     """
     data = data.float()
-    for axis, matrix in enumerate(matrices, start=1):
+    for axis, matrix in enumerate(matrices):
         if matrix is not None:
-            data = _along(data, matrix, axis)
+            shape = list(data.shape)
+            shape[axis + 1] = len(matrix)
+            out = data.new_empty(shape)
+            for channel, target in zip(data, out, strict=True):
+                _along(axis, matrix, channel, target)
+            data = out
     return data
 
 
-def _along(data: Tensor, matrix: Matrix, axis: int) -> Tensor:
-    shape = (*data.shape[:axis], len(matrix), *data.shape[axis + 1 :])
-    out = data.new_empty(shape)
-    before, after = prod(shape[:axis]), prod(shape[axis + 1 :])
-    source, target = (x.reshape(before, -1, after) for x in (data, out))
+def _along(axis: int, matrix: Matrix, data: Tensor, out: Tensor) -> None:
     factors = torch.from_numpy(matrix).to(data)
     for rows, columns in _bands(matrix):
         block = factors[rows, columns]
-        if after == 1:  # one large product, rather than one for each row
-            target[:, rows, 0] = source[:, columns, 0] @ block.T
-        else:
-            target[:, rows] = block @ source[:, columns]
-    return out
+        if axis == 0:
+            torch.mm(block, data[columns].flatten(1), out=out[rows].flatten(1))
+        elif axis == 1:
+            out[:, rows] = block @ data[:, columns]
+        else:  # one large product, rather than one for each slice
+            out.view(-1, len(matrix))[:, rows] = data[..., columns].flatten(0, 1) @ block.T
 
 
 def _bands(matrix: Matrix) -> Iterator[tuple[slice, slice]]:
@@ -81,21 +82,22 @@ def gaussian(size: int, sigma: float) -> Matrix | None:
     return matrix
 
 
-def coarsened(size: int, count: int) -> Matrix | None:
-    """Means over ``count`` equal cells, and straight lines between the cells' middles.
-
-    Returns:
-        (size, size), its rows of sum 1; None where it would change nothing.
-    """
-    if count >= size:
+def averaged(size: int, count: int) -> Matrix | None:
+    """Means over ``count`` equal cells of an axis, (count, size); None for as many as voxels."""
+    if count == size:
         return None
-    width = size / count
-    starts, voxels = np.arange(count)[:, None] * width, np.arange(size)
-    shared = np.minimum(starts + width, voxels + 1) - np.maximum(starts, voxels)
-    down = shared.clip(0) / width
-    places = ((voxels + 0.5) / width - 0.5).clip(0, count - 1)
-    up = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
-    matrix: Matrix = up @ down
+    starts, voxels = np.arange(count)[:, None] * size / count, np.arange(size)
+    shared = np.minimum(starts + size / count, voxels + 1) - np.maximum(starts, voxels)
+    matrix: Matrix = shared.clip(0) * count / size
+    return matrix
+
+
+def interpolated(count: int, size: int) -> Matrix | None:
+    """Straight lines between the middles of ``count`` equal cells, (size, count); level beyond."""
+    if count == size:
+        return None
+    places = ((np.arange(size) + 0.5) * count / size - 0.5).clip(0, count - 1)
+    matrix: Matrix = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
     return matrix
 
 
