@@ -8,9 +8,11 @@ reason.
 from medlib.io.convert import Conversion, Written, convert
 from medlib.io.dicom.seg_write import write_seg
 from medlib.io.files import UnreadableError
+from medlib.io.markups import read_points
 from medlib.io.masks import read_mask
 from medlib.io.nifti import write_nifti
 from medlib.io.report import describe
+from medlib.io.save import save
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.io.structures import read_structures
 from medlib.io.survey import Survey, read_volume, survey
@@ -26,8 +28,10 @@ __all__ = [
     "convert",
     "describe",
     "read_mask",
+    "read_points",
     "read_structures",
     "read_volume",
+    "save",
     "survey",
     "write_nifti",
     "write_seg",

@@ -12,6 +12,7 @@ _KIND_WORDS = {
     "CTVolume": "CT",
     "MRVolume": "MR",
     "PETVolume": "PET",
+    "UltrasoundVolume": "ultrasound",
     "Volume": "volume of unstated kind",
 }
 

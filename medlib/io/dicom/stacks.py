@@ -14,9 +14,14 @@ from medlib.io.dicom.rescale import rescaled
 from medlib.io.dicom.suv import suv_factor
 from medlib.io.files import UnreadableError
 from medlib.io.stack import Refusal, Stack
-from medlib.types import CTVolume, MRVolume, PETVolume, Volume
+from medlib.types import CTVolume, MRVolume, PETVolume, UltrasoundVolume, Volume
 
-_KINDS: dict[str, type[Volume]] = {"CT": CTVolume, "MR": MRVolume, "PT": PETVolume}
+_KINDS: dict[str, type[Volume]] = {
+    "CT": CTVolume,
+    "MR": MRVolume,
+    "PT": PETVolume,
+    "US": UltrasoundVolume,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
