@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from medlib.space.grid import FloatArray
+from medlib.space.grid import FloatArray, determinant
 
 
 class Map(ABC):
@@ -80,9 +80,9 @@ class Affine(Map):
         matrix = np.array(self.matrix, dtype=np.float64)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             raise ValueError("an affine map needs a finite 4×4 matrix")
-        if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
+        if matrix[3].tolist() != [0.0, 0.0, 0.0, 1.0]:
             raise ValueError("the last row of an affine map must be (0, 0, 0, 1)")
-        if abs(np.linalg.det(matrix[:3, :3])) < 1e-12:
+        if abs(determinant(matrix)) < 1e-12:
             raise ValueError("an affine map must be invertible")
         matrix.setflags(write=False)
         object.__setattr__(self, "matrix", matrix)
@@ -157,7 +157,7 @@ class Affine(Map):
     @property
     def mirrors(self) -> bool:
         """Whether left becomes right (the determinant is negative)."""
-        return bool(np.linalg.det(self.matrix[:3, :3]) < 0)
+        return determinant(self.matrix) < 0
 
     def is_identity(self, *, tolerance: float = 1e-9) -> bool:
         """Whether no entry differs from the identity's by more than ``tolerance``."""

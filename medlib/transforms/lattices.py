@@ -22,20 +22,19 @@ Shape = tuple[int, int, int]
 EXACT = 1e-4  # voxels: closer than this to old voxels is on them
 
 
-def contained(index_map: FloatArray, shape: Shape, source: Shape, *, rim: float = 0.0) -> bool:
-    """Whether every voxel of the result lies within the source's box (its corners tell).
+def contained(index_map: FloatArray, low: FloatArray, high: FloatArray, source: Shape) -> bool:
+    """Whether a box of the result's index lies within the source's box.
 
     Args:
         index_map: (4, 4), index in the result to index in the source.
-        shape: of the result.
+        low: (3,), the lowest index of the box.
+        high: (3,), the highest.
         source: its shape.
-        rim: how far around the voxels' centres must lie within too, in voxels of the result.
     """
-    half = (np.array(shape) - 1) / 2
-    middle = index_map[:3, :3] @ half + index_map[:3, 3]
-    away = np.abs(index_map[:3, :3]) @ (half + rim)
-    low, high = box(source)
-    return bool((middle - away >= low).all() and (middle + away <= high).all())
+    middle = index_map[:3, :3] @ ((low + high) / 2) + index_map[:3, 3]
+    away = np.abs(index_map[:3, :3]) @ ((high - low) / 2)
+    least, most = box(source)
+    return bool((middle - away >= least).all() and (middle + away <= most).all())
 
 
 def box(source: Shape) -> tuple[FloatArray, FloatArray]:

@@ -102,14 +102,12 @@ class Move(Step):
         whole = composed(straight)
         assert isinstance(whole, Affine)
         index_map = grid.inverse_affine @ whole.matrix @ self.landing.affine
-        return contained(index_map, self.landing.shape, grid.shape, rim=rim)
+        end = np.array(self.landing.shape) - 1 + rim
+        return contained(index_map, np.full(3, -rim), end, grid.shape)
 
 
 def _holds(grid: Grid, to_grid: Affine, flow: Flow) -> bool:
     """Whether all that a flow moves lies, after ``to_grid``, within the grid."""
-    sizes = np.array(flow.lattice.shape)
-    reach = flow.lattice.window(
-        (-2, -2, -2), (sizes + 4).tolist()
-    )  # of the splines at its outer points
-    index_map: FloatArray = grid.inverse_affine @ to_grid.matrix @ reach.affine
-    return contained(index_map, (sizes[0] + 4, sizes[1] + 4, sizes[2] + 4), grid.shape)
+    index_map: FloatArray = grid.inverse_affine @ to_grid.matrix @ flow.lattice.affine
+    # The splines at the outermost control points reach two spacings further.
+    return contained(index_map, np.full(3, -2.0), np.array(flow.lattice.shape) + 1.0, grid.shape)
