@@ -8,7 +8,16 @@ takes a prediction back to the scan's own grid.
 from medlib.transforms.chance import Chance
 from medlib.transforms.composing import OneOf, Ramp, Sequence, SomeOf
 from medlib.transforms.connected import CloseHoles, KeepParts
-from medlib.transforms.cropping import CropOrPad, CropToForeground, PadTo, RandomPatch
+from medlib.transforms.crop import crop
+from medlib.transforms.cropping import (
+    Crop,
+    CropOrPad,
+    CropToForeground,
+    CropToLabels,
+    Pad,
+    PadTo,
+    RandomPatch,
+)
 from medlib.transforms.deforming import (
     Elastic,
     MoveBy,
@@ -80,8 +89,10 @@ RECIPES: tuple[type[Transform], ...] = (
     Brightness,
     Clip,
     Contrast,
+    Crop,
     CropOrPad,
     CropToForeground,
+    CropToLabels,
     CutOut,
     Elastic,
     FillHoles,
@@ -100,6 +111,7 @@ RECIPES: tuple[type[Transform], ...] = (
     OneHot,
     OneOf,
     Only,
+    Pad,
     PadTo,
     Percentiles,
     Ramp,
@@ -166,8 +178,10 @@ __all__ = [
     "Clip",
     "CloseHoles",
     "Contrast",
+    "Crop",
     "CropOrPad",
     "CropToForeground",
+    "CropToLabels",
     "CutOut",
     "Elastic",
     "EmptyBoxes",
@@ -199,6 +213,7 @@ __all__ = [
     "OneOf",
     "Only",
     "OnlyOn",
+    "Pad",
     "PadTo",
     "Percentiles",
     "PiecewiseLinear",
@@ -233,6 +248,7 @@ __all__ = [
     "UnsharpMask",
     "Window",
     "apply",
+    "crop",
     "landmarks",
     "resample",
     "undo",

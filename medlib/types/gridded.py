@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isnan, nan
 from types import MappingProxyType
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,6 +22,7 @@ from medlib.space.grid import Grid
 from medlib.types.labels import NO_LABELS, Labels
 
 _HALF_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
+_SITES = 10_000  # voxels of each label that are remembered
 
 
 class Kind:
@@ -262,6 +266,27 @@ class Mask(Gridded):
                 if window is not None:
                     found[label_id] = _enclosing(found.get(label_id, window), window)
         return dict(sorted(found.items()))
+
+    @cached_property
+    def sites(self) -> Mapping[int, npt.NDArray[np.int64]]:
+        """For each id present, in order, the indices (n, 3) of some of its voxels.
+
+        All of them, in the array's order; of more than ten thousand, that many, evenly spread over
+        that order. They are looked for once and kept with the mask, so that a patch on a label
+        costs no pass over the voxels.
+
+        Raises:
+            ValueError: for ids that no label can have.
+        """
+        layers = self._countable().numpy()
+        found: dict[int, npt.NDArray[np.int64]] = {}
+        for label_id, window in self.extents().items():
+            inside = np.flatnonzero((layers[:, *window] == label_id).any(0))
+            spread = np.linspace(0, len(inside) - 1, min(len(inside), _SITES)).astype(np.int64)
+            index = np.unravel_index(inside[spread], [w.stop - w.start for w in window])
+            found[label_id] = np.stack(index, axis=1) + [w.start for w in window]
+            found[label_id].setflags(write=False)
+        return found
 
     def volumes_ml(self) -> dict[str, float]:
         """Volume in millilitres of each label of the table, 0 for one that is not there.
