@@ -206,7 +206,8 @@ def landmarks(
         above: only voxels above this value count; None to count all.
 
     Raises:
-        ValueError: without volumes, or for a volume whose percentiles are all the same.
+        ValueError: without volumes, for a volume whose percentiles are all the same, or where
+            empty space fills so much that percentiles fall together.
 
     Example:
         >>> import torch
@@ -228,6 +229,11 @@ def landmarks(
         count += 1
     if not count:
         raise ValueError("landmarks are the mean of training scans, and there are none")
+    if any(a >= b for a, b in pairwise(sums)):
+        raise ValueError(
+            "percentiles of the training scans fall together: "
+            f"{', '.join(f'{s / count:.3g}' for s in sums)}; give above, to leave empty space out"
+        )
     return tuple(s / count for s in sums)
 
 

@@ -110,7 +110,7 @@ def test_numbers_that_make_no_sense(made, words):
 
 
 def test_two_scans_are_not_guessed_between():
-    with pytest.raises(ValueError, match="one volume is needed, and there are 2"):
+    with pytest.raises(ValueError, match="one scan is needed, and there are 2"):
         Pipeline((Normalise(),))(Item((hounsfield(), hounsfield())))
 
 
