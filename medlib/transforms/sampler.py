@@ -164,8 +164,9 @@ class Sampler:
         are too many to be held at once.
         """
         index_map = self._places.index_map
-        straight = index_map is not None
-        if straight and (itk.suits(data) or parallel_axes(index_map, self.landing.shape)):
+        if index_map is not None and (
+            itk.suits(data) or parallel_axes(index_map, self.landing.shape) is not None
+        ):
             return None
         slabs = list(self._places.slabs())
         return self._part(slabs[0], data.device) if len(slabs) == 1 else None

@@ -13,21 +13,30 @@ from medlib.space import Affine, Flow, Grid
 from medlib.transforms import (
     RECIPES,
     Brightness,
+    Clip,
     CropOrPad,
     CropToForeground,
     Flip,
+    HistogramStandardise,
     Item,
     Move,
     MoveBy,
     Noise,
     Normalise,
+    OneOf,
+    Only,
     PadTo,
     Pipeline,
+    Ramp,
     RandomAffine,
     RandomPatch,
+    Remap,
+    RemoveSmall,
     Reorient,
     Rescale,
     Resize,
+    Sequence,
+    SomeOf,
     Spacing,
     Trail,
     Window,
@@ -260,12 +269,20 @@ EXAMPLES = (
     Resize((8, 8, 8)),
     Spacing((1.0, 0.0, 2.0), labels="nearest"),
     Window(40, 400),
+    Clip(-100.0, None),
+    HistogramStandardise(tuple(10.0 * k for k in range(11))),
+    OneOf((Noise(0.2), Window(40, 400)), weights=(2.0, 1.0)),
+    Only(("CTVolume",), Noise(0.2)),
+    Ramp(Sequence((Noise(0.2), RandomAffine())), epochs=10),
+    Remap((("liver", "organ"), ("spleen", "organ"))),
+    RemoveSmall(0.5),
+    SomeOf((Noise(0.2), Brightness()), 1, 2),
 )
 
 
 @pytest.mark.parametrize("kind", RECIPES, ids=lambda kind: kind.__name__)
 def test_every_recipe_is_json(kind):
-    given = {type(recipe): recipe for recipe in EXAMPLES}
+    given = {type(recipe): recipe for recipe in (*EXAMPLES, Sequence(EXAMPLES[:3]))}
     pipeline = Pipeline((given.get(kind) or kind(probability=0.4),))
     specs = json.loads(json.dumps(pipeline.to_list(), allow_nan=False))
     assert Pipeline.from_list(specs, allowed=RECIPES) == pipeline

@@ -1,7 +1,7 @@
 """The table of structures: right codes, whole words, sides kept."""
 
 import pytest
-from pydicom.sr.codedict import codes
+from oracles import oracle
 
 from medlib.types import Code
 from medlib.types.anatomy import (
@@ -13,6 +13,7 @@ from medlib.types.anatomy import (
     known_names,
 )
 
+codes = oracle("pydicom.sr.codedict").codes
 _DICOM = {
     (code.value, code.meaning.casefold())
     for code in (getattr(codes.SCT, name) for name in dir(codes.SCT))
