@@ -68,6 +68,8 @@ class Remap(Transform):
         """The step from the masks' table to the new one."""
         before = self._table(scene)
         old = {self._id(name, before): new for name, new in self.names}
+        if len(old) < len(self.names):
+            raise ValueError("a label is given twice, by its name and by its id; leave out one")
         for label in before:
             if label.id not in old and self.others is not None:
                 old[label.id] = self.others

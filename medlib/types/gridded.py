@@ -268,7 +268,7 @@ class Mask(Gridded):
         return dict(sorted(found.items()))
 
     @cached_property
-    def sites(self) -> Mapping[int, npt.NDArray[np.int64]]:
+    def sites(self) -> Mapping[int, npt.NDArray[np.int32]]:
         """For each id present, in order, the indices (n, 3) of some of its voxels.
 
         All of them, in the array's order; of more than ten thousand, that many, evenly spread over
@@ -279,12 +279,13 @@ class Mask(Gridded):
             ValueError: for ids that no label can have.
         """
         layers = self._countable().numpy()
-        found: dict[int, npt.NDArray[np.int64]] = {}
+        found: dict[int, npt.NDArray[np.int32]] = {}
         for label_id, window in self.extents().items():
             inside = np.flatnonzero((layers[:, *window] == label_id).any(0))
             spread = np.linspace(0, len(inside) - 1, min(len(inside), _SITES)).astype(np.int64)
             index = np.unravel_index(inside[spread], [w.stop - w.start for w in window])
-            found[label_id] = np.stack(index, axis=1) + [w.start for w in window]
+            starts = np.array([w.start for w in window], dtype=np.int32)
+            found[label_id] = np.stack(index, axis=1).astype(np.int32) + starts
             found[label_id].setflags(write=False)
         return found
 

@@ -304,6 +304,8 @@ def test_the_one_table_that_is_meant_is_found_and_others_are_left_alone():
         done(Remap((("cyst", "x"),)), organs, drawn([[[1, 0]]], labels=Labels.of(["cyst"])))
     with pytest.raises(ValueError, match=r"0 label tables have any of kidney.*liver, cyst, spleen"):
         done(Remap((("kidney", "x"),)), organs)
+    with pytest.raises(ValueError, match="given twice, by its name and by its id"):
+        done(Remap((("liver", "x"), (1, "y")), others=""), organs)
     with pytest.raises(ValueError, match="no label is 'kidney'"):
         done(Remap((("liver", "x"), ("kidney", "y"))), organs)
 
