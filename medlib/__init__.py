@@ -9,38 +9,78 @@ from typing import TYPE_CHECKING, Any
 from medlib._version import __version__
 
 if TYPE_CHECKING:
-    from medlib.io import read_mask, read_volume, survey, write_nifti, write_seg
+    from medlib.io import read_mask, read_volume, save, survey, write_nifti, write_seg
     from medlib.pictures import show
     from medlib.segmentation import Segmenter, load, segmenter
-    from medlib.types import Category, CTVolume, Labels, Mask, MRVolume, PETVolume, Points, Volume
+    from medlib.transforms import crop, resample
+    from medlib.types import (
+        Boxes,
+        Categories,
+        Category,
+        Contours,
+        CTVolume,
+        Labels,
+        Mask,
+        Measurement,
+        MRVolume,
+        MultiVolume,
+        PETVolume,
+        PointCloud,
+        Points,
+        Probabilities,
+        Radiograph,
+        UltrasoundVolume,
+        Volume,
+        describe,
+        measure,
+        to_numpy,
+    )
 
 _HOMES = {
-    "medlib.io": ("read_mask", "read_volume", "survey", "write_nifti", "write_seg"),
+    "medlib.io": ("read_mask", "read_volume", "save", "survey", "write_nifti", "write_seg"),
     "medlib.segmentation": ("Segmenter", "load", "segmenter"),
     "medlib.pictures": ("show",),
+    "medlib.transforms": ("crop", "resample"),
     "medlib.types": (
-        *("CTVolume", "Category", "Labels", "MRVolume", "Mask", "PETVolume", "Points", "Volume"),
+        *("Boxes", "CTVolume", "Categories", "Category", "Contours", "Labels", "MRVolume", "Mask"),
+        *("Measurement", "MultiVolume", "PETVolume", "PointCloud", "Points", "Probabilities"),
+        *("Radiograph", "UltrasoundVolume", "Volume", "describe", "measure", "to_numpy"),
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Boxes",
     "CTVolume",
+    "Categories",
     "Category",
+    "Contours",
     "Labels",
     "MRVolume",
     "Mask",
+    "Measurement",
+    "MultiVolume",
     "PETVolume",
+    "PointCloud",
     "Points",
+    "Probabilities",
+    "Radiograph",
     "Segmenter",
+    "UltrasoundVolume",
     "Volume",
     "__version__",
+    "crop",
+    "describe",
     "load",
+    "measure",
     "read_mask",
     "read_volume",
+    "resample",
+    "save",
     "segmenter",
     "show",
     "survey",
+    "to_numpy",
     "write_nifti",
     "write_seg",
 ]
