@@ -21,7 +21,8 @@ from wording import kind_of, oblique, plain, point, volume
 
 from medlib import io
 from medlib.io.files import FILE_ERRORS, File, walk
-from medlib.planes import CT_WINDOWS, PLANES, default_window, focus, show_plane, voxel_at
+from medlib.pictures import show_plane
+from medlib.planes import CT_WINDOWS, PLANES, default_window, focus, voxel_at
 from medlib.types import SCAN_KINDS, CTVolume, Labels, Mask, Volume
 
 # Which way the slices of each plane are counted, from 1.
@@ -189,7 +190,8 @@ def show_viewer(scan: Volume, outlines: Outlines | None, key: str) -> None:
                 voxel.append(choose_slice(name, start, n, key))
         at = scan.grid.to_patient(voxel)
         for column, name in zip(columns, PLANES, strict=True):
-            figure = show_plane(name, scan, mask, at=at, window=window, opacity=opacity)
+            drawn = () if mask is None else (mask,)
+            figure = show_plane(name, scan, *drawn, at=at, window=window, opacity=opacity)
             column.image(png(figure), width="stretch")
         st.caption(
             f"Radiological convention: the patient's right is on your left. {oblique(scan.grid)}"

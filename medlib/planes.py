@@ -1,4 +1,4 @@
-"""One plane of a scan, with structures outlined where they are.
+"""One plane of a grid as a picture: which slice it cuts, and where places of the patient are in it.
 
 Planes are shown as radiologists read them: the patient's right on the viewer's left, the front
 or the head at the top. Letters at the edges say which side is which. Planes follow the scan's own
@@ -7,7 +7,7 @@ axes, each named after the patient's nearest: nothing is interpolated before it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,13 +19,23 @@ import torch
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.transforms import Move, resample
-from medlib.types import CTVolume, Mask, Volume
+from medlib.types import (
+    Contours,
+    CTVolume,
+    Gridded,
+    Kind,
+    Mask,
+    Probabilities,
+    Radiograph,
+    Shape,
+    Volume,
+    to_numpy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-G = TypeVar("G", Volume, Mask)
+G = TypeVar("G", bound=Gridded)
 _YELLOW = "#FFD75F"
 
 CT_WINDOWS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -64,140 +74,156 @@ PLANES: Mapping[str, Plane] = MappingProxyType(
 """The planes by name, in the order of the axes of an :func:`upright` value that they cut."""
 
 
-def show_plane(
-    plane: str,
-    scan: Volume,
-    mask: Mask | None = None,
-    *,
-    at: npt.ArrayLike,
-    window: tuple[float, float] | None = None,
-    opacity: float = 0.22,
-) -> Figure:
-    """One plane through a point, in a square picture without title or legend: for a viewer.
-
-    Fine lines show where the other two planes cut this one. Drawn again and again, it is quickest
-    with values that are :func:`upright` already.
+@dataclass(frozen=True)
+class Panel:
+    """A plane while it is drawn: axes of matplotlib's, and what of the patient they show.
 
     Args:
-        plane: one of :data:`PLANES`.
-        scan: to draw.
-        mask: on its grid; only structures in its label table are drawn.
-        at: LPS millimetres of a point in the plane.
-        window: the values drawn black and white. Left out: :func:`default_window`.
-        opacity: of the structures' filling, 0 to 1; outlines are always drawn.
-
-    Raises:
-        KeyError: when there is no such plane.
-        ValueError: when the mask is not on the scan's grid, or ``at`` lies outside it.
-
-    Example:
-        >>> scan = CTVolume(torch.zeros(1, 8, 8, 8), Grid.from_axes((8, 8, 8)))
-        >>> len(show_plane("axial", scan, at=(2, 2, 5), window=CT_WINDOWS["lung"]).axes)
-        1
+        axes: to draw into; their coordinates are pixels, (0, 0) the middle of the top left one.
+        plane: which of the three.
+        grid: :func:`upright`.
+        voxel: (slice, row, column) of a voxel in the plane.
+        window: the values drawn black and white.
+        opacity: of the fillings of structures, 0 to 1.
+        label: the one whose probability is drawn; None for the likeliest everywhere.
+        projected: whether the grid is a radiograph's, where depth means nothing.
     """
-    from matplotlib.figure import Figure
 
-    if mask is not None:
-        check_grids(scan, mask)
-        mask = upright(mask)
-    scan = upright(scan)
-    voxel = voxel_at(scan.grid, at)
-    figure = Figure(figsize=(5, 5), facecolor="black")
-    panel = figure.add_axes((0, 0, 1, 1))
-    shades = default_window(scan) if window is None else window
-    draw(panel, PLANES[plane], scan, mask, voxel, window=shades, opacity=opacity)
-    _draw_cuts(panel, PLANES[plane], scan.grid, voxel)
-    return figure
+    axes: Axes
+    plane: Plane
+    grid: Grid
+    voxel: tuple[int, int, int]
+    window: tuple[float, float] = (0.0, 1.0)
+    opacity: float = 0.22
+    label: str | None = None
+    projected: bool = False
+
+    def cut(self, data: torch.Tensor) -> Any:
+        """What of (channel, slice, row, column) lies in the plane: (channel, row, column)."""
+        image = data.detach().select(self.plane.axis + 1, self.voxel[self.plane.axis]).cpu()
+        return (image.flip(1) if self.plane.head_up else image).numpy()
+
+    def place(self, points: npt.ArrayLike) -> FloatArray:
+        """Where points, (..., 3) LPS millimetres, are in the picture.
+
+        Returns:
+            (..., 3): pixels across, pixels down, and millimetres in front of the plane or (below
+            0) behind it.
+        """
+        index = self.grid.to_index(points)
+        down, across = (index[..., k] for k in range(3) if k != self.plane.axis)
+        rows = next(n for k, n in enumerate(self.grid.shape) if k != self.plane.axis)
+        depth = index[..., self.plane.axis] - self.voxel[self.plane.axis]
+        return np.stack(
+            [
+                across,
+                rows - 1 - down if self.plane.head_up else down,
+                0 * depth if self.projected else depth * self.grid.spacing[self.plane.axis],
+            ],
+            axis=-1,
+        )
+
+    def nearness(self, depth: FloatArray) -> FloatArray:
+        """How clearly to draw what lies this deep: 1 within half a slice, 0 from 10 mm on."""
+        beyond = np.abs(depth) - self.grid.spacing[self.plane.axis] / 2
+        clear: FloatArray = np.where(beyond <= 1e-6, 1.0, np.clip(0.6 - 0.06 * beyond, 0.0, 0.6))
+        return clear
+
+    def write(
+        self, text: str, across: float, down: float, *, colour: str, clear: float = 1
+    ) -> None:
+        """Write words beside a place in the picture, to be read on bone too."""
+        self.axes.annotate(text, (across, down), (5, 5), textcoords="offset points", color=colour,
+                           alpha=clear, fontsize=9, fontweight="bold", annotation_clip=True,
+                           path_effects=_rimmed(1.5))  # fmt: skip
+
+    def frame(self) -> None:
+        """Fit the axes to the plane, and write at its edges which side of the patient is which."""
+        rows, columns = (n for k, n in enumerate(self.grid.shape) if k != self.plane.axis)
+        down, across = (s for k, s in enumerate(self.grid.spacing) if k != self.plane.axis)
+        axes = self.axes
+        axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=down / across)
+        axes.set(xticks=[], yticks=[], frame_on=False)
+        places: list[tuple[float, float]] = [(0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)]
+        for letter, (x, y) in zip(self.plane.letters, places, strict=True):
+            axes.text(x, y, letter, transform=axes.transAxes, color=_YELLOW, ha="center",
+                      va="center", fontsize=11, fontweight="bold",
+                      path_effects=_rimmed(2.5))  # fmt: skip
+
+    def cross(self) -> None:
+        """Fine lines where the other two planes cut this one."""
+        across, down, _ = self.place(self.grid.to_patient(self.voxel))
+        self.axes.axhline(down, color=_YELLOW, alpha=0.35, linewidth=0.7)
+        self.axes.axvline(across, color=_YELLOW, alpha=0.35, linewidth=0.7)
 
 
-def draw(
-    axes: Axes,
-    plane: Plane,
-    scan: Volume,
-    mask: Mask | None,
-    voxel: Sequence[int],
-    *,
-    window: tuple[float, float],
-    opacity: float,
-) -> None:
-    """Draw the plane through a voxel of an :func:`upright` scan, with its mask, into ``axes``."""
+def _rimmed(width: float) -> Any:
     from matplotlib.patheffects import withStroke
 
-    down, across = (s for k, s in enumerate(scan.grid.spacing) if k != plane.axis)
-    image = _cut(scan.data, plane, voxel)[0].astype(np.float32)
-    axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], interpolation="bilinear")
-    if mask is not None:
-        _outline(axes, _cut(mask.data, plane, voxel), mask, opacity)
-    rows, columns = image.shape
-    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect=down / across)
-    axes.set(xticks=[], yticks=[], frame_on=False)
-    rimmed = [withStroke(linewidth=2.5, foreground="black")]  # to be read on bone too
-    places: list[tuple[float, float]] = [(0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)]
-    for letter, (x, y) in zip(plane.letters, places, strict=True):
-        axes.text(x, y, letter, transform=axes.transAxes, color=_YELLOW, ha="center",
-                  va="center", fontsize=11, fontweight="bold", path_effects=rimmed)  # fmt: skip
+    return [withStroke(linewidth=width, foreground="black")]
 
 
-def _outline(axes: Axes, layers: Any, mask: Mask, opacity: float) -> None:
-    """Fill and outline what of each structure lies in a plane, (layer, row, column)."""
-    for label in mask.labels:
-        where = (layers == label.id).any(0)
-        if not where.any():
-            continue
-        fill = np.zeros((*where.shape, 4), np.uint8)
-        fill[where] = (*label.rgb, round(255 * opacity))
-        axes.imshow(fill, interpolation="nearest")
-        rimmed = np.pad(where, 1)  # or outlines would be open at the picture's edge
-        rows, columns = (np.arange(n) - 1 for n in rimmed.shape)
-        axes.contour(columns, rows, rimmed, levels=[0.5], colors=[label.colour], linewidths=1.3)
-
-
-def _draw_cuts(axes: Axes, plane: Plane, grid: Grid, voxel: Sequence[int]) -> None:
-    """Fine lines where the other two planes cut this one."""
-    row, column = (k for k in range(3) if k != plane.axis)
-    down = grid.shape[row] - 1 - voxel[row] if plane.head_up else voxel[row]
-    axes.axhline(down, color=_YELLOW, alpha=0.35, linewidth=0.7)
-    axes.axvline(voxel[column], color=_YELLOW, alpha=0.35, linewidth=0.7)
-
-
-def _cut(data: torch.Tensor, plane: Plane, voxel: Sequence[int]) -> Any:
-    """What of (channel, slice, row, column) lies in a plane: (channel, row, column), top first."""
-    image = data.select(plane.axis + 1, voxel[plane.axis])
-    return (image.flip(1) if plane.head_up else image).numpy()
-
-
-def upright(value: G) -> G:
+def upright(value: G) -> G | Volume:
     """The value with axes (to the head, to the back, to the left); no voxel is interpolated.
+
+    A radiograph becomes a volume, for its single slice may come to lie along any axis.
 
     Example:
         >>> upright(Volume(torch.zeros(1, 2, 3, 4), Grid.from_ras((4, 3, 2), np.eye(4))))
         Volume(1 × 2×3×4 voxels of 1×1×1 mm, SPL, float32)
     """
     landing = value.grid.reoriented("SPL")
-    moved: G = value if landing == value.grid else resample(value, Move(value.grid, landing))
+    if landing == value.grid:
+        return value
+    if isinstance(value, Radiograph):
+        plain = Volume(value.data, value.grid, value.background, value.units)
+        return upright(plain)
+    moved: G = resample(value, Move(value.grid, landing))
     return moved
 
 
-def focus(grid: Grid, *masks: Mask) -> FloatArray:
+def focus(grid: Grid, *values: Kind) -> FloatArray:
     """LPS millimetres of where to look first: along each axis the slice that shows most.
 
     A slice shows of each structure the share that lies in it; a small lesion counts as much as a
-    large organ. Without anything labelled it is the middle voxel.
+    large organ. Without anything labelled it is the shape, point or polygon in the midst of all,
+    and without any the middle voxel.
 
     Args:
         grid: of the scan.
-        masks: on that grid.
+        values: what is drawn on it; masks and probabilities on that grid.
     """
     shown = [torch.zeros(n) for n in grid.shape]
-    for mask in masks:
-        for number in mask.present_ids():
-            where = (mask.data == number).any(0)
-            total = int(where.sum())
-            for axis in range(3):
-                shown[axis] += where.sum([k for k in range(3) if k != axis]) / total
-    if not shown[0].any():
+    for where in (found for value in values for found in _structures(value)):
+        total = int(where.sum())
+        for axis in range(3):
+            shown[axis] += where.sum([k for k in range(3) if k != axis]) / total
+    if shown[0].any():
+        return grid.to_patient([int(share.argmax()) for share in shown])
+    middles = np.concatenate([np.empty((0, 3)), *map(_middles, values)])
+    index = np.rint(grid.to_index(middles))
+    middles = middles[((index >= 0) & (index < grid.shape)).all(1)]
+    if not len(middles):
         return grid.to_patient([n // 2 for n in grid.shape])
-    return grid.to_patient([int(share.argmax()) for share in shown])
+    midst: FloatArray = middles[np.linalg.norm(middles - middles.mean(0), axis=1).argmin()]
+    return midst
+
+
+def _structures(value: Kind) -> Iterator[torch.Tensor]:
+    """Where each structure is, (slice, row, column) bool; none that is empty."""
+    if isinstance(value, Mask):
+        yield from ((value.data == number).any(0) for number in value.present_ids())
+    elif isinstance(value, Probabilities) and bool((likely := value.data[0] < 0.5).any()):
+        yield likely
+
+
+def _middles(value: Kind) -> FloatArray:
+    """The middle of each part of a shape, (n, 3), LPS millimetres."""
+    if isinstance(value, Contours):
+        return np.array([polygon.mean(0) for _, polygon in value]).reshape(-1, 3)
+    places = to_numpy(value) if isinstance(value, Shape) else np.empty((0, 3))
+    middles: FloatArray = places.reshape(len(places), -1, 3).mean(1) if len(places) else places
+    return middles.reshape(-1, 3)
 
 
 def default_window(scan: Volume) -> tuple[float, float]:
@@ -209,7 +235,7 @@ def default_window(scan: Volume) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def voxel_at(grid: Grid, point: npt.ArrayLike) -> list[int]:
+def voxel_at(grid: Grid, point: npt.ArrayLike) -> tuple[int, int, int]:
     """The voxel (slice, row, column) that holds a point in LPS millimetres.
 
     Raises:
@@ -219,18 +245,19 @@ def voxel_at(grid: Grid, point: npt.ArrayLike) -> list[int]:
     if index.shape != (3,) or (index < 0).any() or (index >= grid.shape).any():
         where = ", ".join(f"{x:.4g}" for x in np.ravel(point))
         raise ValueError(f"there is nothing to show at ({where}) mm: the scan does not reach there")
-    voxel: list[int] = index.tolist()
-    return voxel
+    k, i, j = index.tolist()
+    return k, i, j
 
 
-def check_grids(scan: Volume, *masks: Mask) -> None:
-    """Refuse masks that would be drawn where they are not.
+def check_grids(grid: Grid, *values: Kind) -> None:
+    """Refuse masks and the like that would be drawn where they are not.
 
     Raises:
-        ValueError: when a mask is not on the scan's grid.
+        ValueError: when one is not on the grid.
     """
-    for mask in masks:
-        if not mask.grid.close_to(scan.grid):
+    for value in values:
+        if isinstance(value, Gridded) and not value.grid.close_to(grid):
             raise ValueError(
-                "the mask is not on the scan's grid: " + scan.grid.difference(mask.grid)
+                f"the {type(value).__name__.lower()} is not on the scan's grid: "
+                + grid.difference(value.grid)
             )

@@ -5,7 +5,8 @@ import pytest
 import torch
 from tiny import structures
 
-from medlib.planes import CT_WINDOWS, PLANES, default_window, focus, show_plane, upright
+from medlib.pictures import show_plane
+from medlib.planes import CT_WINDOWS, PLANES, default_window, focus, upright
 from medlib.space import Grid
 from medlib.types import CTVolume, Labels, Mask, MRVolume, Volume
 
@@ -88,7 +89,8 @@ def test_a_structure_that_fills_the_plane_is_drawn():
     scan = Volume(torch.zeros(1, 3, 5, 6), grid)
     mask = Mask(torch.ones(1, 3, 5, 6, dtype=torch.uint8), grid, Labels.of(["all"]))
     plain, drawn = (
-        picture(show_plane("axial", scan, m, at=grid.centre, window=(0, 1))) for m in (None, mask)
+        picture(show_plane("axial", scan, *on, at=grid.centre, window=(0, 1)))
+        for on in ((), (mask,))
     )
     assert ((plain != drawn).any(-1)).mean() > 0.5
 
