@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool3d, interpolate
+from torch.nn.functional import interpolate
 
 from medlib.space import Grid
 from medlib.transforms.chance import Chance
 from medlib.transforms.intensity.separable import (
     Matrix,
+    averaged,
     filtered,
     frequencies,
     gaussian,
@@ -91,11 +92,9 @@ class LoseResolution(IntensityStep):
     def forward(self, scan: Volume) -> Tensor:
         """The voxels as a coarser scan shows them, float32."""
         shape = scan.grid.shape
-        slices, rows, columns = (
-            max(1, round(n * z)) for n, z in zip(shape, self.zoom, strict=True)
-        )
-        means = adaptive_avg_pool3d(scan.data.float()[None], (slices, rows, columns))
-        return interpolate(means, size=shape, mode="trilinear")[0]
+        counts = [max(1, round(n * zoom)) for n, zoom in zip(shape, self.zoom, strict=True)]
+        means = multiplied(scan.data, list(map(averaged, shape, counts)))
+        return interpolate(means[None], size=shape, mode="trilinear")[0]
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,16 @@ def gaussian(size: int, sigma: float) -> Matrix | None:
     return matrix
 
 
+def averaged(size: int, count: int) -> Matrix | None:
+    """Means over ``count`` equal cells of an axis, (count, size); None for as many as voxels."""
+    if count == size:
+        return None
+    starts, voxels = np.arange(count)[:, None] * size / count, np.arange(size)
+    shared = np.minimum(starts + size / count, voxels + 1) - np.maximum(starts, voxels)
+    matrix: Matrix = shared.clip(0) * count / size
+    return matrix
+
+
 def filtered(data: Tensor, weights: Sequence[Matrix | None]) -> Tensor:
     """``data`` with the frequencies of each axis weighted, by one Fourier transform along each.
 

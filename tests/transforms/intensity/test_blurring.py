@@ -20,6 +20,7 @@ from medlib.transforms import (
     apply,
 )
 from medlib.transforms.intensity.separable import (
+    averaged,
     filtered,
     frequencies,
     gaussian,
@@ -72,6 +73,16 @@ def test_larger_voxels_are_means_of_smaller_ones():
         means[None], size=(12, 6, 7), mode="trilinear", align_corners=False
     )[0]
     assert torch.allclose(out, lines, atol=1e-6)
+
+
+@given(st.integers(1, 50), st.data())
+def test_cells_share_voxels_as_they_overlap(size, data):
+    count = data.draw(st.integers(1, size))
+    down = averaged(size, count)
+    assert (down is None) == (count == size)
+    if down is not None:
+        fine = np.repeat(np.eye(size), count, axis=0).reshape(count, size, size).mean(1)
+        np.testing.assert_allclose(down, fine, atol=1e-12)
 
 
 @given(st.lists(st.integers(1, 20), min_size=3, max_size=3), st.floats(0.05, 1))
