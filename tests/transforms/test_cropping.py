@@ -182,6 +182,17 @@ def test_a_structure_is_cut_out_with_its_margin_in_millimetres(grid, margin, see
     assert ((start + reach - at) * apart < margin + apart).all()
 
 
+def test_a_tilted_scan_keeps_its_margin_across_the_tilt():
+    """With a tilted gantry slices are closer together than the way from one to the next is long."""
+    tilted = np.array([[0.0, 0, 1], [0.6, 1, 0], [0.8, 0, 0]])
+    grid = Grid.from_axes((21, 9, 9), spacing=(5, 5, 5), directions=tilted)
+    item = Pipeline((CropToLabels(margin_mm=20),))(Item((lesions(grid, ((10, 4, 4), 1)),)))
+    assert item.grid.shape == (11, 9, 9)  # 4 mm from slice to slice, and from row to row
+    assert Pipeline((CropToLabels(margin_mm=7.9),))(
+        Item((lesions(grid, ((10, 4, 4), 1)),))
+    ).grid.shape == (5, 5, 5)
+
+
 def test_structures_are_cut_out_where_moves_have_taken_them():
     grid = Grid.from_axes((20, 20, 20))
     mask = lesions(grid, ((8, 8, 8), 4))

@@ -342,17 +342,31 @@ def test_every_structure_has_its_channel_and_comes_back(mask):
         assert torch.equal(back.data.long(), mask.data.long())
 
 
-def test_one_hot_is_monai_s():
-    monai = oracle("monai.networks.utils")
+def test_one_hot_is_torch_s():
     data = torch.randint(0, 4, (1, 5, 6, 7), generator=torch.Generator().manual_seed(0))
     mask = Mask(data, Grid.from_axes((5, 6, 7)), ORGANS)
-    assert torch.equal(apply(Encode(), mask).data, monai.one_hot(data, 4, dim=0))
+    theirs = torch.nn.functional.one_hot(data[0], 4).permute(3, 0, 1, 2)
+    assert torch.equal(apply(Encode(), mask).data, theirs.float())
 
 
 def test_soft_answers_become_what_is_most_probable():
     grid = Grid.from_axes((1, 1, 2))
     soft = torch.tensor([[0.3, 0.5], [0.4, 0.3], [0.3, 0.1], [0.0, 0.1]])[:, None, None]
-    assert undo(Encode(), Probabilities(soft, grid, ORGANS)).data.tolist() == [[[[1, 0]]]]
+    probable = Probabilities(soft, grid, ORGANS)
+    assert undo(Encode(), probable).data.tolist() == [[[[1, 0]]]]
+    # Where structures may overlap, each is asked for by itself: is it more probable than not?
+    assert undo(Encode(overlapping=True), probable).data.tolist() == [[[[0, 0]]]]
+    both = Probabilities(torch.tensor([0.1, 0.8, 0.6, 0.2])[:, None, None, None].expand(-1, 1, 1, 2),
+                         grid, ORGANS)  # fmt: skip
+    assert undo(Encode(overlapping=True), both).data.tolist() == [[[[1, 1]]], [[[2, 2]]]]
+
+
+def test_one_mask_with_overlaps_is_enough_to_keep_them():
+    layered, plain = drawn([[[1, 1]]], [[[0, 2]]]), drawn([[[3, 0]]])
+    item = done(OneHot(), plain, layered)
+    back = item.trail.decode(item.values[1])
+    assert back.structure("liver").tolist() == [[[True, True]]]
+    assert back.structure("cyst").tolist() == [[[False, True]]]
 
 
 def test_an_id_that_has_no_channel_is_refused():
