@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from medlib.space import Grid
 from medlib.transforms.chance import Chance
@@ -16,6 +15,7 @@ from medlib.transforms.intensity.separable import (
     filtered,
     frequencies,
     gaussian,
+    interpolated,
     multiplied,
 )
 from medlib.transforms.recipe import Intensity
@@ -94,7 +94,7 @@ class LoseResolution(IntensityStep):
         shape = scan.grid.shape
         counts = [max(1, round(n * zoom)) for n, zoom in zip(shape, self.zoom, strict=True)]
         means = multiplied(scan.data, list(map(averaged, shape, counts)))
-        return interpolate(means[None], size=shape, mode="trilinear")[0]
+        return multiplied(means, list(map(interpolated, counts, shape)))
 
 
 @dataclass(frozen=True)
