@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medlib import io
 from medlib.data.label_table import find_labels
 from medlib.io.files import File
 from medlib.types import Labels
+
+Answer = str | float | bool  # as a table states it
 
 # Words in file names that say what a file is, not whose it is.
 _SCAN_WORDS = {"image", "images", "img", "scan", "ct", "mr", "mri", "pet", "vol", "volume", "0000"}
@@ -20,34 +22,67 @@ _LABEL_WORDS = {"label", "labels", "lbl", "seg", "segmentation", "mask", "gt", "
 
 @dataclass(frozen=True)
 class Case:
-    """A scan, whose it is, and where its labels are.
+    """A scan, whose it is, and what is known of it.
 
     Args:
         name: unique among the cases.
         patient: cases of one patient have the same.
-        scan: the stack to read the scan from.
+        scan: the stack to read the scan from; of several series the first, on whose grid the
+            others are read.
         label: a NIfTI label map or DICOM SEG; None for a scan without labels.
+        series: co-registered series by name, such as ``{"T1": …, "FLAIR": …}``, the first of them
+            ``scan``; empty for a scan that is one series.
+        answers: what a table says of the case, by column. What it does not say is left out.
+        points: a file of landmarks, as 3D Slicer writes them (``.mrk.json``).
+        annotated: the structures that the reader of this scan looked for; None for all of the
+            label table. See :class:`medlib.types.Mask`.
+        study: cases of one examination have the same; empty where it is not known.
+        site: where it was taken, or another group it belongs to; empty where it is not known.
+        split: ``"train"`` or ``"valid"`` where the source itself says so, else empty.
+
+    Raises:
+        ValueError: for series of which ``scan`` is not the first, and for another split.
     """
 
     name: str
     patient: str
     scan: io.Stack
     label: Path | None = None
+    series: Mapping[str, io.Stack] = field(default_factory=dict, hash=False)
+    answers: Mapping[str, Answer] = field(default_factory=dict, hash=False)
+    points: Path | None = None
+    annotated: tuple[str, ...] | None = None
+    study: str = ""
+    site: str = ""
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        if self.series and next(iter(self.series.values())) != self.scan:
+            raise ValueError(f"{self.name}: the first of several series has to be the scan itself")
+        if self.split not in {"", "train", "valid"}:
+            raise ValueError(f"{self.name}: a split is 'train' or 'valid', not {self.split!r}")
+
+    @property
+    def stacks(self) -> tuple[io.Stack, ...]:
+        """The scan's series: one, or several in order."""
+        return tuple(self.series.values()) or (self.scan,)
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """What :func:`pair` found.
+    """Cases found in a source, however it lies on disk.
 
     Args:
-        cases: scans with their labels, in the order of their names.
+        cases: to learn from and to choose a model by, in the order of their names.
         labels: the label table, from the label files or a table beside them.
         set_aside: (name, reason) of each scan or label file that is not used.
+        test: cases that the source keeps for a last test; never to be trained or chosen on.
     """
 
     cases: tuple[Case, ...]
     labels: Labels
-    set_aside: tuple[tuple[str, str], ...]
+    set_aside: tuple[tuple[str, str], ...] = ()
+    test: tuple[Case, ...] = ()
 
 
 def pair(scans: Path, labels: Path) -> Pairing:
@@ -84,7 +119,7 @@ def pair(scans: Path, labels: Path) -> Pairing:
         used.add(label)
         # Files named alike in two folders are two patients', as far as NIfTI can tell.
         patient = stack.patient if stack.source == "dicom" else stack.name
-        cases.append(Case(stack.name, patient, stack, label))
+        cases.append(Case(stack.name, patient, stack, label, study=stack.study))
     label_files = [*maps, *segs]
     set_aside += [
         (path.name, f"no scan for it alone in {scans}") for path in label_files if path not in used
