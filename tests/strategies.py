@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from medlib.space import Affine, Grid
-
-# Shared machines stall now and then: that is no failure. The draws are the same each time, so
-# that a test that fails does so for the change at hand.
-settings.register_profile("medlib", deadline=None, max_examples=50, derandomize=True)
-settings.load_profile("medlib")
 
 millimetres = st.floats(-300, 300)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medlib.infer.window import Shape, sliding_window
 from medlib.space import Grid
 from medlib.transforms import Item, Move, Pipeline, Sampler, Trail
-from medlib.transforms.voting import strongest
+from medlib.transforms.labels.voting import strongest
 from medlib.types import Labels, Mask, Volume
 
 

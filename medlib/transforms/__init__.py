@@ -7,26 +7,6 @@ takes a prediction back to the scan's own grid.
 
 from medlib.transforms.chance import Chance
 from medlib.transforms.composing import OneOf, Ramp, Sequence, SomeOf
-from medlib.transforms.connected import CloseHoles, KeepParts
-from medlib.transforms.crop import crop
-from medlib.transforms.cropping import (
-    Crop,
-    CropOrPad,
-    CropToForeground,
-    CropToLabels,
-    Pad,
-    PadTo,
-    RandomPatch,
-)
-from medlib.transforms.deforming import (
-    Elastic,
-    MoveBy,
-    RandomAffine,
-    Rotate,
-    Scale,
-    Shear,
-    Translate,
-)
 from medlib.transforms.intensity import (
     AddGhosts,
     AddNoise,
@@ -66,18 +46,38 @@ from medlib.transforms.intensity import (
     Window,
     landmarks,
 )
-from medlib.transforms.labelling import FillHoles, KeepLargest, OneHot, Remap, RemoveSmall
-from medlib.transforms.move import Move
-from medlib.transforms.naming import SwapSides
+from medlib.transforms.labels.connected import CloseHoles, KeepParts
+from medlib.transforms.labels.recipes import FillHoles, KeepLargest, OneHot, Remap, RemoveSmall
+from medlib.transforms.labels.recoding import Encode, Relabel
 from medlib.transforms.only import Only, OnlyOn
-from medlib.transforms.orientation import Flip, Reorient
 from medlib.transforms.pipeline import Pipeline
 from medlib.transforms.recipe import Intensity, Transform
-from medlib.transforms.recoding import Encode, Relabel
-from medlib.transforms.resample import resample
-from medlib.transforms.resampling import Resize, Spacing
-from medlib.transforms.sampler import Sampler
 from medlib.transforms.scene import Item, Scene
+from medlib.transforms.spatial.crop import crop
+from medlib.transforms.spatial.cropping import (
+    Crop,
+    CropOrPad,
+    CropToForeground,
+    CropToLabels,
+    Pad,
+    PadTo,
+    RandomPatch,
+)
+from medlib.transforms.spatial.deforming import (
+    Elastic,
+    MoveBy,
+    RandomAffine,
+    Rotate,
+    Scale,
+    Shear,
+    Translate,
+)
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.naming import SwapSides
+from medlib.transforms.spatial.orientation import Flip, Reorient
+from medlib.transforms.spatial.resample import resample
+from medlib.transforms.spatial.resampling import Resize, Spacing
+from medlib.transforms.spatial.sampler import Sampler
 from medlib.transforms.steps import ByPart, IntensityStep, LabelStep, Step, apply, undo
 from medlib.transforms.trail import Trail
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from medlib.space import Grid, Map
 from medlib.transforms.chance import Chance
 from medlib.transforms.composing import Composition
-from medlib.transforms.move import Move
-from medlib.transforms.naming import SwapSides
 from medlib.transforms.recipe import Transform
 from medlib.transforms.scene import Scene
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.steps import Step, apply, undo
 from medlib.types import Gridded, Kind, MultiVolume
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from medlib.space import Affine, Grid, Map
-from medlib.transforms.move import Move
-from medlib.transforms.naming import SwapSides
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.naming import SwapSides
+from medlib.transforms.spatial.together import resample_together
 from medlib.transforms.steps import Step, apply
-from medlib.transforms.together import resample_together
 from medlib.transforms.trail import Trail
 from medlib.types import Kind, Mask, MultiVolume, Probabilities, Volume
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from medlib.space import Grid
-from medlib.transforms.move import Move
-from medlib.transforms.naming import SwapSides
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.spec import from_dict
 from medlib.transforms.steps import Step, apply, undo
 from medlib.types import Kind

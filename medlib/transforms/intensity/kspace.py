@@ -11,10 +11,10 @@ from torch import Tensor
 
 from medlib.space import Grid, Map
 from medlib.transforms.chance import Chance
-from medlib.transforms.spatial.deforming import about_the_middle
 from medlib.transforms.intensity.separable import Matrix, filtered, frequencies
-from medlib.transforms.spatial.move import Move
 from medlib.transforms.recipe import Intensity
+from medlib.transforms.spatial.deforming import about_the_middle
+from medlib.transforms.spatial.move import Move
 from medlib.transforms.spatial.sampler import Sampler
 from medlib.transforms.steps import IntensityStep
 from medlib.types import Volume

@@ -21,11 +21,11 @@ from medlib.transforms import (
     resample,
     undo,
 )
-from medlib.transforms import places as places_room
-from medlib.transforms.knots import Knots
-from medlib.transforms.lattices import aligned
-from medlib.transforms.places import Places
-from medlib.transforms.reading import interpolated, nearest_voxel
+from medlib.transforms.spatial import places as places_room
+from medlib.transforms.spatial.knots import Knots
+from medlib.transforms.spatial.lattices import aligned
+from medlib.transforms.spatial.places import Places
+from medlib.transforms.spatial.reading import interpolated, nearest_voxel
 from medlib.types import Category, CTVolume, Kind, Labels, Mask, Points, Probabilities, Volume
 
 ORGANS = Labels.of(["a", "b", "c"])
@@ -150,7 +150,7 @@ def test_simpleitk_and_torch_are_one(move, how):
     data = random(move.source, channels=2)
     by_itk = getattr(Sampler(move), how)(data, fill=[-1.0, -2.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medlib.transforms.itk.suits", lambda data: False)
+        patch.setattr("medlib.transforms.spatial.itk.suits", lambda data: False)
         by_torch = getattr(Sampler(move), how)(data, fill=[-1.0, -2.0])
     sure = settled(source_index(move), move.source.shape, every=how == "nearest")
     assert torch.allclose(by_itk[:, sure], by_torch[:, sure], atol=1e-4)
@@ -161,7 +161,7 @@ def test_slabs_are_the_whole(move, how):
     data = random_mask(move.source, layers=2)
     labels = replace(move, labels=how)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medlib.transforms.itk.suits", lambda data: False)
+        patch.setattr("medlib.transforms.spatial.itk.suits", lambda data: False)
         whole, numbers = getattr(Sampler(move), how)(data, fill=9), Sampler(labels).labels(data)
         slab = 2 * move.landing.shape[1] * move.landing.shape[2]
         patch.setattr(places_room, "_SLAB", slab)

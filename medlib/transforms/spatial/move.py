@@ -13,7 +13,7 @@ import numpy as np
 
 from medlib.space import Affine, Flow, Grid, Map, composed
 from medlib.space.grid import FloatArray
-from medlib.transforms.lattices import Interpolation, contained
+from medlib.transforms.spatial.lattices import Interpolation, contained
 from medlib.transforms.steps import Step
 
 

@@ -27,8 +27,8 @@ from medlib.transforms import (
     Spacing,
     Trail,
     Translate,
-    knots,
 )
+from medlib.transforms.spatial import knots
 from medlib.types import Boxes, Contours, CTVolume, Mask, MRVolume, PointCloud, Points
 
 RECIPES = (

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medlib.transforms.chance import Chance
-from medlib.transforms.connected import CloseHoles, Connectivity, KeepParts, Plane
+from medlib.transforms.labels.connected import CloseHoles, Connectivity, KeepParts, Plane
+from medlib.transforms.labels.recoding import Encode, Relabel, rows_of
 from medlib.transforms.recipe import Transform
-from medlib.transforms.recoding import Encode, Relabel, rows_of
 from medlib.transforms.scene import Scene
 from medlib.types import Label, Labels, Mask
 

@@ -11,10 +11,10 @@ import torch
 
 from medlib.space.grid import FloatArray
 from medlib.transforms.chance import Chance
-from medlib.transforms.labelling import known_names
-from medlib.transforms.move import Move
+from medlib.transforms.labels.recipes import known_names
 from medlib.transforms.recipe import Transform, the_scan
 from medlib.transforms.scene import Scene
+from medlib.transforms.spatial.move import Move
 from medlib.types import Mask, MultiVolume
 
 Shape = tuple[int, int, int]

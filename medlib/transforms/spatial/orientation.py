@@ -10,10 +10,10 @@ import numpy as np
 
 from medlib.space import Affine, Grid
 from medlib.transforms.chance import Chance
-from medlib.transforms.move import Move
-from medlib.transforms.naming import SwapSides
 from medlib.transforms.recipe import Transform
 from medlib.transforms.scene import Scene
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.steps import Step
 from medlib.types import names_of, sided_pairs
 

@@ -1,7 +1,7 @@
 """Reading a tensor at places that lie anywhere between its voxels.
 
 Places are (3, slice, row, column), float32: along each axis of the source from -1 at its one outer
-edge to 1 at the other, as :meth:`medlib.transforms.places.Places.part` gives them.
+edge to 1 at the other, as :meth:`medlib.transforms.spatial.places.Places.part` gives them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor
 
-from medlib.transforms.lattices import EXACT, Shape
+from medlib.transforms.spatial.lattices import EXACT, Shape
 
 
 def outside(places: Tensor, source: Shape) -> Tensor:

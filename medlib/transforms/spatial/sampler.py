@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from medlib.space import Flow, Grid, Map
-from medlib.transforms import itk
-from medlib.transforms.knots import Knots
-from medlib.transforms.lattices import Interpolation, aligned, parallel_axes
-from medlib.transforms.move import Move
-from medlib.transforms.places import Places
-from medlib.transforms.reading import (
+from medlib.transforms.spatial import itk
+from medlib.transforms.spatial.knots import Knots
+from medlib.transforms.spatial.lattices import Interpolation, aligned, parallel_axes
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.places import Places
+from medlib.transforms.spatial.reading import (
     filled,
     interpolated,
     nearest_voxel,

@@ -15,8 +15,8 @@ from medlib.transforms import (
     RandomAffine,
     RandomPatch,
     Spacing,
-    sampler,
 )
+from medlib.transforms.spatial import sampler
 from medlib.types import CTVolume, Mask, Points
 
 BENT = Pipeline((RandomAffine(20), Elastic(4, 12), RandomPatch((16, 18, 20)), Noise(0.1)))
@@ -50,7 +50,7 @@ def same(together, alone, *, tolerance):
 @pytest.mark.parametrize("backend", ["SimpleITK", "torch"])
 def test_together_is_each_alone(pipeline, backend, monkeypatch):
     if backend == "torch":
-        monkeypatch.setattr("medlib.transforms.itk.suits", lambda data: False)
+        monkeypatch.setattr("medlib.transforms.spatial.itk.suits", lambda data: False)
     together = pipeline.together(items(), seed=3, epochs=(0, 1, 2, 3))
     alone = [pipeline(item, seed=3, epoch=k) for k, item in enumerate(items())]
     same(together, alone, tolerance=1e-6)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import torch
 
-from medlib.transforms.move import Move
-from medlib.transforms.resample import resample
-from medlib.transforms.sampler import Sampler, linear_together
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.resample import resample
+from medlib.transforms.spatial.sampler import Sampler, linear_together
 from medlib.types import Kind, Volume
 
 

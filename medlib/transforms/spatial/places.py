@@ -11,8 +11,8 @@ from torch import Tensor
 
 from medlib.space import Affine, Grid, Map
 from medlib.space.grid import FloatArray
-from medlib.transforms.knots import Knots
-from medlib.transforms.lattices import Shape
+from medlib.transforms.spatial.knots import Knots
+from medlib.transforms.spatial.lattices import Shape
 
 _SLAB = 1 << 22  # voxels whose places are held at once, to bound memory
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from medlib.transforms.move import Move
-from medlib.transforms.sampler import Sampler
+from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.sampler import Sampler
 from medlib.transforms.steps import apply, undo
 from medlib.types import (
     Answer,

@@ -105,7 +105,9 @@ def test_names_do_not_part_moves_that_can_be_one():
     pipeline = Pipeline((RandomAffine(), Flip("left-right"), RandomAffine()))
     calls = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medlib.transforms.together.Sampler", lambda m: calls.append(m) or Sampler(m))
+        patch.setattr(
+            "medlib.transforms.spatial.together.Sampler", lambda m: calls.append(m) or Sampler(m)
+        )
         item = pipeline(Item((scan, mask)))
     assert len(calls) == 1
     assert len(item.trail.steps) == 4

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from medlib.transforms.chance import Chance
-from medlib.transforms.lattices import Interpolation
-from medlib.transforms.move import Move
 from medlib.transforms.recipe import Transform
 from medlib.transforms.scene import Scene
+from medlib.transforms.spatial.lattices import Interpolation
+from medlib.transforms.spatial.move import Move
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from medlib.transforms.labels.voting import strongest
 from medlib.transforms.steps import LabelStep, Step, apply, undo
-from medlib.transforms.voting import strongest
 from medlib.types import (
     Answer,
     Code,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
-from medlib.transforms.lattices import aligned, box
+from medlib.transforms.spatial.lattices import aligned, box
 from medlib.types import (
     Answer,
     Boxes,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medlib.space.grid import FloatArray
-from medlib.transforms.lattices import Interpolation, Shape
+from medlib.transforms.spatial.lattices import Interpolation, Shape
 
 _SUPPORTED = {
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float32),

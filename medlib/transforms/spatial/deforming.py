@@ -9,10 +9,10 @@ import numpy as np
 from medlib.space import Affine, Flow, Grid, Map
 from medlib.space.grid import FloatArray
 from medlib.transforms.chance import Chance
-from medlib.transforms.lattices import Interpolation
-from medlib.transforms.move import Move
 from medlib.transforms.recipe import Transform
 from medlib.transforms.scene import Scene
+from medlib.transforms.spatial.lattices import Interpolation
+from medlib.transforms.spatial.move import Move
 
 Triple = tuple[float, float, float]
 

@@ -1,0 +1,1 @@
+"""Where things are: one spatial step, the maps it follows, and the recipes that draw it."""
