@@ -11,11 +11,10 @@ from medlib.space import Grid
 from medlib.transforms.chance import Chance
 from medlib.transforms.intensity.separable import (
     Matrix,
-    averaged,
+    coarsened,
     filtered,
     frequencies,
     gaussian,
-    interpolated,
     multiplied,
 )
 from medlib.transforms.recipe import Intensity
@@ -93,8 +92,7 @@ class LoseResolution(IntensityStep):
         """The voxels as a coarser scan shows them, float32."""
         shape = scan.grid.shape
         counts = [max(1, round(n * zoom)) for n, zoom in zip(shape, self.zoom, strict=True)]
-        means = multiplied(scan.data, list(map(averaged, shape, counts)))
-        return multiplied(means, list(map(interpolated, counts, shape)))
+        return multiplied(scan.data, list(map(coarsened, shape, counts)))
 
 
 @dataclass(frozen=True)

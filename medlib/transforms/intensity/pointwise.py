@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, log2
 
 import torch
 from torch import Tensor
@@ -171,10 +171,10 @@ class Power(Pointwise):
         return self._bent(values, 1 / self.gamma)
 
     def _bent(self, values: Tensor, gamma: float) -> Tensor:
-        extent = self.high - self.low
-        share = (values.float() - self.low).mul_(1 / extent).clamp_(min=0.0)
-        # By logarithms to base 2: pow_ takes twice the time.
-        return share.log2_().mul_(gamma).exp2_().mul_(extent).add_(self.low)
+        # By logarithms to base 2, in fewer passes than pow takes, each of them quicker.
+        share = (values.float() - self.low).clamp_(min=0.0).log2_()
+        scale = torch.tensor((1 - gamma) * log2(self.high - self.low))
+        return torch.add(scale, share, alpha=gamma, out=share).exp2_().add_(self.low)
 
 
 @dataclass(frozen=True)

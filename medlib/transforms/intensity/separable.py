@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -34,16 +33,14 @@ def multiplied(data: Tensor, matrices: Sequence[Matrix | None]) -> Tensor:
         tensor([[[[1.5000]]]])
     """
     data = data.float()
-    products = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None]
-    if prod(len(matrix) / matrix.shape[1] for _, matrix in products) > 1:
-        products.reverse()  # slices are quickest: the first to shrink, the last to grow
-    for axis, matrix in products:
-        shape = list(data.shape)
-        shape[axis + 1] = len(matrix)
-        out = data.new_empty(shape)
-        for channel, target in zip(data, out, strict=True):
-            _along(axis, matrix, channel, target)
-        data = out
+    for axis, matrix in enumerate(matrices):
+        if matrix is not None:
+            shape = list(data.shape)
+            shape[axis + 1] = len(matrix)
+            out = data.new_empty(shape)
+            for channel, target in zip(data, out, strict=True):
+                _along(axis, matrix, channel, target)
+            data = out
     return data
 
 
@@ -85,22 +82,20 @@ def gaussian(size: int, sigma: float) -> Matrix | None:
     return matrix
 
 
-def averaged(size: int, count: int) -> Matrix | None:
-    """Means over ``count`` equal cells of an axis, (count, size); None for as many as voxels."""
+def coarsened(size: int, count: int) -> Matrix | None:
+    """Means over ``count`` equal cells, and straight lines between the cells' middles.
+
+    Returns:
+        (size, size), its rows of sum 1; None for as many cells as voxels.
+    """
     if count == size:
         return None
-    starts, voxels = np.arange(count)[:, None] * size / count, np.arange(size)
-    shared = np.minimum(starts + size / count, voxels + 1) - np.maximum(starts, voxels)
-    matrix: Matrix = shared.clip(0) * count / size
-    return matrix
-
-
-def interpolated(count: int, size: int) -> Matrix | None:
-    """Straight lines between the middles of ``count`` equal cells, (size, count); level beyond."""
-    if count == size:
-        return None
-    places = ((np.arange(size) + 0.5) * count / size - 0.5).clip(0, count - 1)
-    matrix: Matrix = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
+    width = size / count
+    starts, voxels = np.arange(count)[:, None] * width, np.arange(size)
+    shared = np.minimum(starts + width, voxels + 1) - np.maximum(starts, voxels)
+    places = ((voxels + 0.5) / width - 0.5).clip(0, count - 1)
+    lines = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
+    matrix: Matrix = lines @ (shared.clip(0) / width)
     return matrix
 
 
