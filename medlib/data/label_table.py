@@ -10,6 +10,8 @@ from typing import Any
 from medlib import io
 from medlib.types import Label, Labels
 
+_IGNORE = "ignore"  # nnU-Net's name for voxels that nobody looked at
+
 
 def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
     """The label table of a folder of label files.
@@ -18,6 +20,9 @@ def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
     ``dataset.json`` (Medical Segmentation Decathlon, nnU-Net) and ``card.toml`` (medlib's data
     sets), in the folder or the one above it; then the tables inside the files themselves (DICOM
     SEG, medlib's NIfTI). A map without any table gives ``label 1``, ``label 2``, … for the ids that occur.
+
+    A table that calls an id ``ignore``, as nnU-Net does, says that voxels of this id were not looked
+    at: it becomes the table's ``ignored``.
 
     Raises:
         ValueError: when a table cannot be read, or two files call one number by two names.
@@ -28,15 +33,23 @@ def find_labels(folder: Path, files: Iterable[Path]) -> Labels:
             if (place / name).is_file():
                 return read(place / name)
     known: dict[int, Label] = {}
+    ignored: set[int] = set()
     for path in files:
-        for label in io.read_mask(path).labels:
+        table = io.read_mask(path).labels
+        ignored.update(() if table.ignored is None else (table.ignored,))
+        for label in table:
             earlier = known.setdefault(label.id, label)
             if earlier.name != label.name:
                 raise ValueError(
                     f"{path} calls label {label.id} {label.name!r}, another file {earlier.name!r}; "
                     "write a labels.json beside them that says what each number means"
                 )
-    return Labels(tuple(known[i] for i in sorted(known)))
+    if len(ignored) > 1:
+        raise ValueError(
+            f"the files in {folder} say of the ids {', '.join(map(str, sorted(ignored)))} that they "
+            "are not annotated; write all of them with one"
+        )
+    return Labels(tuple(known[i] for i in sorted(known)), *ignored)
 
 
 def _from_card(path: Path) -> Labels:
@@ -45,7 +58,12 @@ def _from_card(path: Path) -> Labels:
     return Card.read(path).table
 
 
-def _from_json(path: Path) -> Labels:
+def read_table(path: Path) -> Labels:
+    """The label table in a JSON file: names by id, ids by name, or medlib's own list.
+
+    Raises:
+        ValueError: when it is none, or would lose a label.
+    """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
         if path.name == "dataset.json":
@@ -56,11 +74,13 @@ def _from_json(path: Path) -> Labels:
             rows = [(int(key), str(name)) for key, name in content.items()]
         else:  # {"liver": 1}: by name, as nnU-Net writes it
             rows = [(_whole(number), name) for name, number in content.items()]
-        if "ignore" in dict(rows).values():
-            raise ValueError("it has nnU-Net's label 'ignore', which cannot be learned; remove it")
-        if not any(number > 0 for number, _ in rows):
+        unseen = [number for number, name in rows if name == _IGNORE]
+        if len(unseen) > 1:
+            raise ValueError("it calls two ids 'ignore'")
+        named = sorted((number, name) for number, name in rows if number > 0 and name != _IGNORE)
+        if not named:
             raise ValueError("it names no label")
-        return Labels(tuple(Label(number, name) for number, name in sorted(rows) if number > 0))
+        return Labels(tuple(Label(*row) for row in named), unseen[0] if unseen else None)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is no label table: {error}. It should map ids to names, "
@@ -82,4 +102,4 @@ def _whole(number: Any) -> int:
     return int(number)
 
 
-_TABLES = {"labels.json": _from_json, "dataset.json": _from_json, "card.toml": _from_card}
+_TABLES = {"labels.json": read_table, "dataset.json": read_table, "card.toml": _from_card}

@@ -46,7 +46,7 @@ def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None
     table = labels or own or Labels.of({i: f"label {i}" for i in ids})
     if own is not None:
         _same_names(table, own, ids, file.name)
-    if unknown := sorted(set(ids) - set(table.ids)):
+    if unknown := sorted(set(ids) - {*table.ids, table.ignored}):
         raise UnreadableError(
             f"{file.name} holds the ids {', '.join(map(str, unknown))}, which its label table "
             f"does not know (it has {', '.join(map(str, table.ids)) or 'none'})"
@@ -64,6 +64,11 @@ def _same_names(table: Labels, own: Labels, ids: Iterable[int], name: str) -> No
                 f"{name} calls label {number} {found!r}, and the label table it is read by "
                 f"{wanted!r}: one of the two is wrong"
             )
+    if own.ignored in ids and own.ignored != table.ignored:
+        raise UnreadableError(
+            f"{name} says of id {own.ignored} that nobody looked there, and the label table it is "
+            "read by does not"
+        )
 
 
 def _the_one(path: Path) -> tuple[File, SegmentationHeader | None]:

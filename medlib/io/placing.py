@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ def placed(mask: Mask, on: Grid, name: str) -> Mask:
             f"{name} lies on another grid than its image: {turned.difference(on)}. "
             "Draw or resample the mask on the image it belongs to."
         )
-    return Mask(_turned(mask.data, mask.grid, turned), on, mask.labels)
+    return replace(mask, data=_turned(mask.data, mask.grid, turned), grid=on)
 
 
 def _turned(data: torch.Tensor, old: Grid, new: Grid) -> torch.Tensor:

@@ -214,33 +214,84 @@ class Mask(Gridded):
             liver) lie in different layers. An id means the same in every layer.
         grid: where its voxels are.
         labels: the table of ids.
+        annotated: the names of the structures that whoever drew the mask looked for, in the
+            table's order; None for all of them.
+
+    A mask need not know everything. Voxels that bear the id ``labels.ignored`` were not looked at
+    (slices that nobody drew on); structures that are not in ``annotated`` were not looked for
+    (a scan of which only the liver was drawn). Neither is ever background:
+
+    - measures, volumes, boxes and pictures leave both out;
+    - a loss leaves out the voxels of :meth:`unseen`, and of the others asks only what is known: a
+      voxel that bears a structure is that structure; one that bears none may still be any of those
+      that were not looked for, so that their probabilities are added to background's before the
+      two are compared (marginal loss: Fang and Yan 2020; Shi et al. 2021);
+    - sampling takes patches about structures that were looked for, and none in which nothing was
+      looked at;
+    - metrics compare :attr:`known` structures only, outside of :meth:`unseen`: what is predicted
+      there is neither right nor wrong.
 
     Raises:
-        ValueError: when the tensor is not of integers. Ids outside the table are looked for by
-            :meth:`unknown_ids`, which reads every voxel and so is called where masks enter.
+        ValueError: when the tensor is not of integers, or ``annotated`` names what the table does
+            not have. Ids outside the table are looked for by :meth:`unknown_ids`, which reads
+            every voxel and so is called where masks enter.
+
+    Example:
+        >>> table = Labels.of(["liver", "spleen"], ignored=9)
+        >>> voxels = torch.tensor([[[[0, 1, 1, 9]]]])
+        >>> mask = Mask(voxels, Grid.from_axes((1, 1, 4)), table, annotated=("liver",))
+        >>> mask.known.names, mask.present_ids(), mask.unseen().sum().item()
+        (('liver',), [1], 1)
     """
 
     labels: Labels = NO_LABELS
+    annotated: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.data.is_floating_point() or self.data.is_complex():
             raise ValueError(f"a mask holds integers, not {self.data.dtype}")
+        if self.annotated is None:
+            return
+        if isinstance(self.annotated, str):  # it would be a name a letter
+            raise TypeError(f"several names are annotated: ({self.annotated!r},), not one string")
+        if strange := [name for name in self.annotated if name not in self.labels]:
+            raise ValueError(
+                f"{', '.join(strange)} cannot have been annotated, since the label table has "
+                f"{', '.join(self.labels.names) or 'no names'} only"
+            )
+        in_order = tuple(name for name in self.labels.names if name in self.annotated)
+        object.__setattr__(self, "annotated", in_order)
+
+    @property
+    def known(self) -> Labels:
+        """The labels that were looked for: the table without those that were not."""
+        if self.annotated is None:
+            return self.labels
+        found = (label for label in self.labels if label.name in (self.annotated or ()))
+        return Labels(tuple(found), self.labels.ignored)
+
+    def unseen(self) -> Tensor:
+        """Where nobody looked: (slice, row, column), bool."""
+        if self.labels.ignored is None:
+            return torch.zeros(self.grid.shape, dtype=torch.bool, device=self.data.device)
+        return (self.data == self.labels.ignored).any(0)
 
     def unknown_ids(self) -> list[int]:
         """Ids in the tensor that the label table does not know."""
         return sorted(set(self.present_ids()) - set(self.labels.ids))
 
     def present_ids(self) -> list[int]:
-        """Ids, other than 0, that occur in the tensor."""
+        """Ids, other than 0 and that of voxels nobody looked at, that occur in the tensor."""
         if self.data.numel() == 0:
             return []
+        nothing = {0, self.labels.ignored}
         flat = self.data.reshape(-1)
         if flat.dtype == torch.bool:
             return [1] if bool(flat.any()) else []
         if int(flat.min()) < 0 or int(flat.max()) > 65535:
-            return [int(i) for i in torch.unique(flat) if i != 0]
-        return [int(i) for i in torch.bincount(flat).nonzero().flatten() if i != 0]
+            return [i for i in torch.unique(flat).tolist() if i not in nothing]
+        return [i for i in torch.bincount(flat).nonzero().flatten().tolist() if i not in nothing]
 
     def structure(self, name: str) -> Tensor:
         """Where the structure of this name is: (slice, row, column), bool."""
@@ -253,7 +304,7 @@ class Mask(Gridded):
     def extents(self) -> dict[int, tuple[slice, slice, slice]]:
         """For each id present, in order, the smallest window of the tensor that holds it all.
 
-        One pass over the voxels for all ids together.
+        Voxels that nobody looked at are no structure. One pass for all ids together.
 
         Raises:
             ValueError: for ids that no label can have.
@@ -263,7 +314,7 @@ class Mask(Gridded):
         found: dict[int, tuple[slice, slice, slice]] = {}
         for layer in self._countable():
             for label_id, window in enumerate(find_objects(layer.numpy()), start=1):
-                if window is not None:
+                if window is not None and label_id != self.labels.ignored:
                     found[label_id] = _enclosing(found.get(label_id, window), window)
         return dict(sorted(found.items()))
 
@@ -290,9 +341,10 @@ class Mask(Gridded):
         return found
 
     def volumes_ml(self) -> dict[str, float]:
-        """Volume in millilitres of each label of the table, 0 for one that is not there.
+        """Volume in millilitres of each label that was looked for, 0 for one that is not there.
 
-        One pass over the voxels for all labels together.
+        Where there are voxels that nobody looked at, a structure may be larger. One pass over the
+        voxels for all labels together.
 
         Raises:
             ValueError: for ids that no label can have.
@@ -304,7 +356,7 @@ class Mask(Gridded):
             for earlier in layers[:number]:  # a voxel with one id in two layers is one voxel
                 fresh = fresh.where(layer != earlier, 0)
             counts += torch.bincount(fresh.reshape(-1), minlength=65536)
-        return {label.name: int(counts[label.id]) * self.grid.voxel_ml for label in self.labels}
+        return {label.name: int(counts[label.id]) * self.grid.voxel_ml for label in self.known}
 
     def _countable(self) -> Tensor:
         """The tensor on the processor, its ids known to be such as labels have."""

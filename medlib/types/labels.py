@@ -13,6 +13,8 @@ _PALETTE = (
     *("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2", "#76B7B2"),
     *("#E15759", "#B07AA1", "#9C755F", "#59A14F", "#FF9DA7", "#EDC948", "#4E79A7", "#BAB0AC"),
 )
+_IGNORED = "not annotated"
+_ROLES = ("", "structure", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +70,43 @@ class Label:
 class Labels:
     """An ordered table of labels, in which ids and names are each unique.
 
+    Args:
+        entries: the structures.
+        ignored: the id that says of a voxel that nobody looked there; None where all was looked
+            at. It is no structure: ``names``, ``ids``, ``len`` and iteration leave it out. See
+            :class:`medlib.types.Mask` for what is made of such voxels.
+
     Example:
-        >>> labels = Labels.of(["liver", "spleen"])
+        >>> labels = Labels.of(["liver", "spleen"], ignored=255)
         >>> labels["spleen"].id
         2
-        >>> labels.names
-        ('liver', 'spleen')
+        >>> labels.names, labels.ignored
+        (('liver', 'spleen'), 255)
     """
 
     entries: tuple[Label, ...]
+    ignored: int | None = None
 
     def __post_init__(self) -> None:
+        if self.ignored is not None and not 1 <= self.ignored <= 65535:
+            raise ValueError(f"the id of what is not annotated is {self.ignored}, not 1 to 65535")
+        if self.ignored in self.ids:
+            raise ValueError(
+                f"the id {self.ignored} means both {self.by_id(self.ignored).name!r} and 'not "
+                "annotated'; give one of them another"
+            )
         for what, found in (("id", [str(e.id) for e in self]), ("name", [e.name for e in self])):
             twice = sorted({x for x in found if found.count(x) > 1})
             if twice:
                 raise ValueError(f"a label table has the {what} {', '.join(twice)} more than once")
 
     @classmethod
-    def of(cls, names: Iterable[str] | Mapping[int, str]) -> Self:
+    def of(cls, names: Iterable[str] | Mapping[int, str], *, ignored: int | None = None) -> Self:
         """A table from names (ids 1, 2, …) or from a mapping of id to name.
+
+        Args:
+            names: of the structures.
+            ignored: the id of voxels that nobody looked at.
 
         Raises:
             TypeError: for a single string, which would be a label a letter.
@@ -94,7 +114,7 @@ class Labels:
         if isinstance(names, str):
             raise TypeError(f"a label table takes several names: [{names!r}], not {names!r}")
         pairs = names.items() if isinstance(names, Mapping) else enumerate(names, start=1)
-        return cls(tuple(Label(int(i), name) for i, name in pairs))
+        return cls(tuple(Label(int(i), name) for i, name in pairs), ignored)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -134,6 +154,7 @@ class Labels:
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain JSON values that :meth:`from_list` reads back to an equal table."""
+        unknown = {"id": self.ignored, "name": _IGNORED, "role": "ignored"}
         return [
             {"id": e.id, "name": e.name, "colour": e.colour}
             | (
@@ -148,11 +169,22 @@ class Labels:
                 }
             )
             for e in self.entries
-        ]
+        ] + ([] if self.ignored is None else [unknown])
 
     @classmethod
     def from_list(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
-        """The table that :meth:`to_list` wrote."""
+        """The table that :meth:`to_list` wrote.
+
+        Raises:
+            ValueError: when two rows stand for what is not annotated, or a row has a role that is
+                not known here.
+        """
+        rows = tuple(rows)
+        if odd := sorted({str(row["role"]) for row in rows if row.get("role", "") not in _ROLES}):
+            raise ValueError(f"labels have the roles {', '.join(odd)}, which mean nothing here")
+        unknown = [int(row["id"]) for row in rows if row.get("role") == "ignored"]
+        if len(unknown) > 1:
+            raise ValueError(f"the ids {unknown} all stand for what is not annotated; use one")
         return cls(
             tuple(
                 Label(
@@ -162,7 +194,9 @@ class Labels:
                     colour=str(row.get("colour", "")),
                 )
                 for row in rows
-            )
+                if row.get("role") != "ignored"
+            ),
+            ignored=unknown[0] if unknown else None,
         )
 
 

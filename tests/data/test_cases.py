@@ -208,7 +208,8 @@ def test_without_a_table_the_ids_are_the_names(tmp_path):
         ('{"1": "liver", "1": "spleen"}', "says a name twice"),
         ('{"whole tumour": [1, 2]}', "no id"),
         ('{"liver": 1.5}', "no id"),
-        ('{"background": 0, "liver": 1, "ignore": 2}', "ignore"),
+        ('{"1": "liver", "2": "ignore", "3": "ignore"}', "two ids 'ignore'"),
+        ('{"background": 0, "ignore": 2}', "names no label"),
         ("{}", "names no label"),
         ('"liver"', "no label table"),
         ('{"1": ', "no label table"),
@@ -219,6 +220,15 @@ def test_a_table_that_would_lose_a_label_is_refused(tmp_path, text, fault):
     (tmp_path / "labels" / "labels.json").write_text(text)
     with pytest.raises(ValueError, match=rf"labels\.json is no label table.*{fault}|{fault}"):
         pair(tmp_path / "images", tmp_path / "labels")
+
+
+@pytest.mark.parametrize("form", [{"liver": 1, "ignore": 2}, {"1": "liver", "2": "ignore"}])
+def test_nnunets_ignore_is_what_nobody_looked_at(tmp_path, form):
+    touch(tmp_path / "images", "1.nii.gz")
+    touch(tmp_path / "labels", "1.nii.gz")
+    (tmp_path / "labels" / "dataset.json").write_text(json.dumps({"labels": form}))
+    found = pair(tmp_path / "images", tmp_path / "labels").labels
+    assert (found.names, found.ignored) == (("liver",), 2)
 
 
 def test_two_files_that_name_one_number_differently_are_refused(tmp_path):

@@ -11,6 +11,7 @@ from strategies import grids
 from medlib.space import Grid
 from medlib.types import (
     SCAN_KINDS,
+    Boxes,
     CTVolume,
     Labels,
     Mask,
@@ -21,6 +22,10 @@ from medlib.types import (
     Radiograph,
     UltrasoundVolume,
     Volume,
+    describe,
+    measure,
+    sided_pairs,
+    swap_sides,
 )
 
 GRID = Grid.from_axes((2, 3, 4), spacing=(5, 2, 1))
@@ -210,3 +215,67 @@ def test_they_print_without_their_voxels():
     assert repr(Mask(torch.ones(1, 2, 3, 4, dtype=torch.uint8), GRID, ORGANS)) == (
         "Mask(1 × 2×3×4 voxels of 5×2×1 mm, SPL, uint8)"
     )
+
+
+# --- masks that do not know everything ----------------------------------------------------
+
+PARTLY = Labels.of(["left kidney", "right kidney", "liver"], ignored=9)
+
+
+def partly(annotated=("left kidney", "liver")):
+    """Two of three structures looked for, the second slice not looked at."""
+    data = torch.zeros(1, 2, 3, 4, dtype=torch.uint8)
+    data[0, 0, 0], data[0, 0, 1], data[0, 1] = 1, 3, 9
+    return Mask(data, GRID, PARTLY, annotated=annotated)
+
+
+def test_what_nobody_looked_at_is_no_structure_and_no_unknown_id():
+    mask = partly()
+    assert mask.present_ids() == [1, 3]
+    assert mask.unknown_ids() == []
+    assert list(mask.extents()) == list(mask.sites) == [1, 3]
+    assert Boxes.around(mask).ids == (1, 3)
+    assert torch.equal(mask.unseen(), mask.data[0] == 9)
+    wide = replace(mask, data=mask.data.int() + 70000 * (mask.data == 3))  # the slow path
+    assert wide.present_ids() == [1, 70003]
+    assert not partly().structure("liver")[1].any()
+
+
+def test_a_structure_nobody_looked_for_has_no_volume_of_zero():
+    ml = GRID.voxel_ml
+    assert partly().volumes_ml() == {"left kidney": 4 * ml, "liver": 4 * ml}
+    assert partly(None).volumes_ml() == {"left kidney": 4 * ml, "right kidney": 0, "liver": 4 * ml}
+    names = {found.name.rsplit(" ", 1)[0] for found in measure(partly())}
+    assert not any("right" in name or "annotated" in name for name in names)
+    said = describe(partly())
+    assert "not looked for: right kidney" in said
+    assert "nobody looked at 50.0%" in said
+    assert "not found" not in said
+
+
+def test_without_partial_labels_all_is_known():
+    mask = Mask(torch.zeros(1, 2, 3, 4, dtype=torch.uint8), GRID, ORGANS)
+    assert mask.known == ORGANS
+    assert mask.unseen().shape == GRID.shape
+    assert not mask.unseen().any()
+
+
+def test_names_are_kept_in_the_tables_order_and_have_to_be_in_it():
+    assert partly(("liver", "left kidney")).annotated == ("left kidney", "liver")
+    assert partly(()).known.names == ()
+    with pytest.raises(ValueError, match="spleen cannot have been annotated"):
+        partly(("spleen",))
+    with pytest.raises(TypeError, match="not one string"):
+        partly("liver")
+    with pytest.raises(ValueError, match="cannot have been annotated"):
+        replace(partly(), labels=ORGANS)  # or it would be forgotten what was looked for
+
+
+def test_mirroring_swaps_what_was_looked_for():
+    """The left kidney was drawn; in the mirrored scan that is the right one."""
+    pairs, _ = sided_pairs(PARTLY.names)
+    swapped = swap_sides(partly(), pairs)
+    assert swapped.annotated == ("right kidney", "liver")
+    assert swapped.present_ids() == [2, 3]
+    assert torch.equal(swapped.unseen(), partly().unseen())
+    assert swap_sides(swapped, pairs).annotated == partly().annotated

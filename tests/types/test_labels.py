@@ -78,3 +78,41 @@ def test_json_brings_back_an_equal_table(found):
 def test_json_brings_back_codes():
     table = Labels((Label(1, "liver", Code("10200004", "SCT", "Liver"), "#112233"),))
     assert Labels.from_list(json.loads(json.dumps(table.to_list()))) == table
+
+
+# --- what nobody looked at ----------------------------------------------------------------
+
+
+def test_the_id_of_what_was_not_looked_at_is_no_structure():
+    table = Labels.of(["liver", "spleen"], ignored=255)
+    assert table.names == ("liver", "spleen")
+    assert table.ids == (1, 2)
+    assert len(list(table)) == len(table) == 2
+    with pytest.raises(KeyError, match="no label has the id 255"):
+        table.by_id(255)
+
+
+@given(st.integers(1, 65535), st.booleans())
+def test_json_brings_back_what_was_not_looked_at(number, has_structures):
+    table = Labels.of({number % 65535 + 1: "liver"} if has_structures else {}, ignored=number)
+    assert Labels.from_list(json.loads(json.dumps(table.to_list()))) == table
+
+
+@pytest.mark.parametrize("number", [0, -1, 65536])
+def test_ids_that_cannot_mean_not_annotated(number):
+    with pytest.raises(ValueError, match="1 to 65535"):
+        Labels.of(["liver"], ignored=number)
+
+
+def test_one_id_cannot_be_a_structure_and_unknown():
+    with pytest.raises(ValueError, match="both 'liver' and 'not annotated'"):
+        Labels.of(["liver"], ignored=1)
+
+
+def test_rows_whose_role_is_not_understood_are_refused():
+    """A later role, read as a structure, would be learned as one."""
+    with pytest.raises(ValueError, match="roles uncertain"):
+        Labels.from_list([{"id": 1, "name": "liver", "role": "uncertain"}])
+    twice = [{"id": i, "name": "?", "role": "ignored"} for i in (8, 9)]
+    with pytest.raises(ValueError, match=r"\[8, 9\] all stand"):
+        Labels.from_list(twice)

@@ -70,14 +70,20 @@ def write_seg(
     Raises:
         UnreadableError: when the images lack an identifier to refer to, or the mask is on
             another grid.
-        ValueError: when the stack is not DICOM, the mask holds ids without a label, a name is
-            longer than DICOM's 64 characters, or a label map would lose overlaps.
+        ValueError: when the stack is not DICOM, the mask holds ids without a label, parts of it
+            were not looked at, a name is longer than DICOM's 64 characters, or a label map would
+            lose overlaps.
     """
     path = Path(path)
     if not isinstance(stack, DicomStack):
         raise ValueError(f"{stack.name} is not DICOM: write the mask with write_nifti")
     if unknown := mask.unknown_ids():
         raise ValueError(f"the mask holds ids without a label: {unknown}")
+    if bool(mask.unseen().any()):
+        raise ValueError(
+            "parts of this mask were not looked at, and a DICOM segmentation would call them "
+            "background; write it with write_nifti"
+        )
     if labelmap and mask.overlaps:
         raise ValueError("a label map cannot hold structures that overlap")
     if not len(mask.labels):

@@ -73,15 +73,14 @@ class Relabel(LabelStep):
         """
         if not _concerns(self.before, mask):
             return mask
-        data = _looked_up(mask.data, dict(self.ids), self.rest)
-        return replace(mask, data=data, labels=table_of(self.after))
+        return _renumbered(mask, dict(self.ids), table_of(self.after), self.rest)
 
     def restore(self, mask: Mask) -> Mask:
         """The mask in the first table; unchanged when labels were merged, which names would hide."""
         if not self.one_to_one or not _concerns(self.after, mask):
             return mask
-        data = _looked_up(mask.data, {new: old for old, new in self.ids if new}, None)
-        return replace(mask, data=data, labels=table_of(self.before))
+        back = {new: old for old, new in self.ids if new}
+        return _renumbered(mask, back, table_of(self.before), None)
 
 
 def rows_of(labels: Labels) -> tuple[Row, ...]:
@@ -115,6 +114,26 @@ def _concerns(rows: tuple[Row, ...], mask: Mask) -> bool:
             f"{_listed(theirs)} against {_listed(ours)}"
         )
     return False
+
+
+def _renumbered(mask: Mask, new: dict[int, int], table: Labels, rest: int | None) -> Mask:
+    """The mask in another table. What nobody looked at, or for, stays so.
+
+    A structure was looked for if all that it is made of were.
+    """
+    unseen = mask.labels.ignored
+    kept = {} if unseen is None else {unseen: unseen}
+    known = set(mask.known.ids)
+    parts = {
+        label.id: {old for old, number in new.items() if number == label.id} for label in table
+    }
+    found = tuple(e.name for e in table if parts[e.id] and parts[e.id] <= known)
+    return replace(
+        mask,
+        data=_looked_up(mask.data, new | kept, rest),
+        labels=replace(table, ignored=unseen),
+        annotated=None if len(found) == len(table) else found,
+    )
 
 
 def _listed(table: set[tuple[int, str]]) -> str:
@@ -163,7 +182,8 @@ class Encode(Step):
             not, in as many layers as that takes.
 
     Raises:
-        ValueError: for a mask with ids that its table does not have.
+        ValueError: for a mask with ids that its table does not have, and for one that does not
+            know everything, since probabilities cannot say so.
     """
 
     overlapping: bool = False
@@ -175,6 +195,11 @@ def _(step: Encode, value: Mask) -> Probabilities:
         raise ValueError(
             f"the mask holds the ids {', '.join(map(str, unknown))}, which its label table has "
             "not; there is no channel for them"
+        )
+    if value.known != value.labels or bool(value.unseen().any()):
+        raise ValueError(
+            "this mask is annotated in part only, and probabilities would call background what "
+            "nobody looked at or for"
         )
     data = value.data.new_zeros((1 + len(value.labels), *value.grid.shape), dtype=torch.float32)
     data[0] = 1.0

@@ -455,3 +455,63 @@ def test_booleans_stay_booleans():
     assert kept.data.tolist() == [[[[False, False, True, True]]]]
     assert mask.data is data
     assert data.tolist() == [[[[True, False, True, True]]]]
+
+
+# --- masks that do not know everything ----------------------------------------------------
+
+
+def partly(annotated=("liver", "cyst")):
+    """Spleen not looked for, the last slice not looked at."""
+    data = torch.tensor([[[[1, 2, 3]], [[0, 1, 1]], [[9, 9, 9]]]], dtype=torch.uint8)
+    table = Labels.of(["liver", "cyst", "spleen"], ignored=9)
+    return Mask(data, Grid.from_axes((3, 1, 3)), table, annotated=annotated)
+
+
+@pytest.mark.parametrize("others", ["", None])
+def test_what_nobody_looked_at_never_becomes_background(others):
+    names = (("liver", "organ"), ("spleen", "organ"), ("cyst", "cyst"))
+    item = done(Remap(names if others is None else names[:1], others=others), partly())
+    (mask,) = item.values
+    assert mask.labels.ignored == 9
+    assert torch.equal(mask.unseen(), partly().unseen())
+    assert torch.equal(item.trail.decode(mask).unseen(), partly().unseen())
+
+
+def test_what_is_made_of_something_nobody_looked_for_was_not_looked_for():
+    merged = Remap((("liver", "organ"), ("spleen", "organ"), ("cyst", "cyst")))
+    assert done(merged, partly()).values[0].annotated == ("cyst",)
+    assert done(merged, partly(None)).values[0].annotated is None
+    rows = ((1, "kidney"), (2, "liver"))  # the table of several data sets, of which this is one
+    wider = done(Remap((("liver", "liver"),), others="", labels=rows), partly(None))
+    assert wider.values[0].known.names == ("liver",)
+    renamed = done(Remap((("liver", "a"), ("spleen", "b"), ("cyst", "c"))), partly())
+    assert renamed.values[0].annotated == ("a", "c")
+    assert renamed.trail.decode(renamed.values[0]).annotated == ("liver", "cyst")
+
+
+def test_an_id_that_means_unseen_cannot_become_a_structure():
+    with pytest.raises(ValueError, match="both 'organ' and 'not annotated'"):
+        done(Remap((("liver", "organ"),), others="", labels=((9, "organ"),)), partly())
+
+
+@pytest.mark.parametrize("recipe", [KeepLargest(), RemoveSmall(below_ml=0.0015), FillHoles()])
+def test_cleaning_leaves_alone_what_nobody_looked_at(recipe):
+    (mask,) = done(recipe, partly()).values
+    assert torch.equal(mask.unseen(), partly().unseen())
+    assert mask.annotated == partly().annotated
+
+
+def test_probabilities_cannot_say_that_nobody_looked():
+    for mask in (partly(), partly(None)):
+        with pytest.raises(ValueError, match="in part only"):
+            done(OneHot(), mask)
+
+
+@pytest.mark.parametrize("how", ["nearest", "linear"])
+def test_moves_carry_what_is_not_known(how):
+    item = done(Spacing((0.5, 1, 0.7), labels=how), partly())
+    (mask,) = item.values
+    assert mask.unseen().any()
+    assert set(mask.data.unique().tolist()) <= {0, 1, 2, 3, 9}
+    assert (mask.annotated, mask.labels) == (partly().annotated, partly().labels)
+    assert item.trail.decode(mask).annotated == partly().annotated
