@@ -76,7 +76,7 @@ class Segmenter:
         }
         measured = self.scores.to_dict()
         metrics = {
-            "measure": "Dice",
+            "measure": measured["measure"],
             "grid": "native",
             "cases": len(data.valid),
             "mean": measured["mean"],
@@ -88,7 +88,8 @@ class Segmenter:
 
     def predict(self, study: Volume | io.Stack | str | Path) -> Mask:
         """The mask of a scan, on exactly its own grid; see :meth:`medlib.package.Model.predict`."""
-        return self.model.predict(study)
+        mask: Mask = self.model.predict(study)
+        return mask
 
     def save(self, path: str | Path) -> Path:
         """Write the model as one file, to be read by :func:`load` anywhere."""
@@ -139,7 +140,8 @@ def segmenter(
     plan = Plan.make(Fingerprint.of(raw.train))
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
-    network = plan.architecture.build(*(b.channels for b in data.blocks))
+    scan, target = data.blocks
+    network = plan.architecture.build(scan.channels, target.output.channels)
     arguments = {"batch_size": plan.batch_size, "seed": seed} | learner
     return Segmenter(
         pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)

@@ -11,7 +11,7 @@ from tiny import CONTRAST, SIDES, Seer, scan_of, structures, write_series
 
 from medlib import io
 from medlib.batch import predict_all
-from medlib.infer import Predictor
+from medlib.infer import MaskOutput, Predictor
 from medlib.package import Manifest, Model
 from medlib.package.manifest import Network, Weights
 from medlib.space import Grid
@@ -26,9 +26,11 @@ GRID = Grid.from_axes((12, 20, 18), spacing=(2.0, 1.1, 1.0), origin=(-7, 8, 9))
 def model():
     """Knows the answer from each voxel's own value."""
     pipeline = Pipeline((Reorient("SPL"), Normalise(mean=0.0, deviation=CONTRAST)))
-    predictor = Predictor(Seer(scale=1 / CONTRAST), pipeline, MRVolume, SIDES, (16, 16, 16))
+    predictor = Predictor(
+        Seer(scale=1 / CONTRAST), pipeline, MRVolume, MaskOutput(SIDES), (16, 16, 16)
+    )
     manifest = Manifest(
-        medlib="0", kind="mr", labels=SIDES.to_list(), preprocess=pipeline.to_list(),
+        medlib="0", kind="mr", output=MaskOutput(SIDES).to_dict(), preprocess=pipeline.to_list(),
         window=(16, 16, 16), overlap=0.5, weights=Weights(sha256="0" * 64),
         network=Network(name="unet", arguments={}, in_channels=1, out_channels=3),
     )  # fmt: skip

@@ -8,9 +8,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from medlib.data.blocks import MaskBlock, VolumeBlock
 from medlib.data.cases import Case
-from medlib.data.dataset import Batch, Dataset, Rounds
+from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
 from medlib.data.splitters import Splitter, by_patient
 from medlib.transforms import Pipeline
 
@@ -23,7 +22,7 @@ class Datasets:
     valid: Dataset
 
     @property
-    def blocks(self) -> tuple[VolumeBlock, MaskBlock]:
+    def blocks(self) -> Blocks:
         """What a scan is read as, and what is to be learned."""
         return self.train.blocks
 
@@ -77,7 +76,7 @@ class DataBlock:
         ... )
     """
 
-    blocks: tuple[VolumeBlock, MaskBlock]
+    blocks: Blocks
     get_items: Callable[[Any], Sequence[Case]]
     splitter: Splitter = field(default_factory=by_patient)
     preprocess: Pipeline = field(default_factory=Pipeline)

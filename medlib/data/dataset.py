@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from medlib.data.blocks import MaskBlock, VolumeBlock
+from medlib.data.blocks import ScanBlock, TargetBlock
 from medlib.data.cases import Case
+from medlib.space import Grid
 from medlib.transforms import Item, Pipeline, Trail
-from medlib.types import Mask
+from medlib.types import Gridded, Kind
+
+Blocks = tuple[ScanBlock, TargetBlock]
 
 
 @dataclass(frozen=True)
@@ -21,34 +24,38 @@ class Batch:
 
     Args:
         x: (item, channel, slice, row, column), float32.
-        y: (item, 1, slice, row, column), int64.
+        targets: of each item what is to be learned: a mask, a category, points, …
+        grids: of each item what it lies on.
         names: one for each item.
         trails: one for each item, so that each can be led back by itself.
     """
 
     x: Tensor
-    y: Tensor
+    targets: tuple[Kind, ...]
+    grids: tuple[Grid, ...] = ()
     names: tuple[str, ...] = ()
     trails: tuple[Trail, ...] = ()
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
-        return replace(
-            self,
-            x=self.x.to(device, non_blocking=non_blocking),
-            y=self.y.to(device, non_blocking=non_blocking),
+        targets = tuple(
+            replace(t, data=t.data.to(device, non_blocking=non_blocking))
+            if isinstance(t, Gridded)
+            else t
+            for t in self.targets
         )
+        return replace(self, x=self.x.to(device, non_blocking=non_blocking), targets=targets)
 
 
 class Dataset(torch.utils.data.Dataset[Item]):
-    """Cases as items, each (scan, mask).
+    """Cases as items, each (scan, what is to be learned of it).
 
     What ``preprocess`` makes of a case is kept in memory up to ``keep_bytes``; beyond that it
     is made anew. An index is ``(round, number)``: the same pair always gives the same item.
 
     Args:
         cases: with labels.
-        blocks: of scan and mask.
+        blocks: of the scan, and of what is to be learned.
         preprocess: the same for every round.
         augment: drawn anew each round.
         seed: of the augmentation.
@@ -58,7 +65,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
     def __init__(
         self,
         cases: Sequence[Case],
-        blocks: tuple[VolumeBlock, MaskBlock],
+        blocks: Blocks,
         *,
         preprocess: Pipeline,
         augment: Pipeline,
@@ -72,7 +79,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         self.seed = seed
         self.keep_bytes = self._room = keep_bytes
         self._kept: dict[int, Item] = {}
-        self._truths: dict[int, Mask] = {}
+        self._truths: dict[int, Kind] = {}
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -82,14 +89,14 @@ class Dataset(torch.utils.data.Dataset[Item]):
         return self.augment(self.prepared(number), seed=self.seed, epoch=epoch)
 
     def raw(self, number: int) -> Item:
-        """The case as it lies on disk: its scan and its mask, on the scan's own grid.
+        """The case as it lies on disk: its scan and the truth about it, on the scan's own grid.
 
         Raises:
             ValueError: naming the case, when either cannot be read or they do not fit.
         """
-        case, mask = self.cases[number], self.truth(number)
+        case, truth = self.cases[number], self.truth(number)
         try:
-            return Item((self.blocks[0].read(case.scan), mask), name=case.name)
+            return Item((self.blocks[0].read(case), truth), name=case.name)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
 
@@ -104,24 +111,23 @@ class Dataset(torch.utils.data.Dataset[Item]):
             self._kept[number] = item
         return item
 
-    def truth(self, number: int) -> Mask:
-        """The mask on the scan's own grid, as it was drawn."""
+    def truth(self, number: int) -> Kind:
+        """What is known of the case, as it was drawn or written: a mask on the scan's own grid."""
         if number in self._truths:
             return self._truths[number]
         case = self.cases[number]
-        if case.label is None:
-            raise ValueError(f"{case.name} has no labels")
         try:
-            mask = self.blocks[1].read(case.label, on=case.scan.grid)
+            truth = self.blocks[1].read(case, on=case.scan.grid)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
-        if mask.data.nbytes <= self._room:
-            self._room -= mask.data.nbytes
-            self._truths[number] = mask
-        return mask
+        size = truth.data.nbytes if isinstance(truth, Gridded) else 0
+        if size <= self._room:
+            self._room -= size
+            self._truths[number] = truth
+        return truth
 
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Dataset:
-        """The same cases under other transforms; masks that were read are not read again."""
+        """The same cases under other transforms; what was read of the truth is not read again."""
         other = Dataset(
             self.cases,
             self.blocks,
@@ -131,7 +137,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
             keep_bytes=self.keep_bytes,
         )
         other._truths = dict(self._truths)
-        other._room -= sum(mask.data.nbytes for mask in self._truths.values())
+        known = [t for t in self._truths.values() if isinstance(t, Gridded)]
+        other._room -= sum(truth.data.nbytes for truth in known)
         return other
 
     def collate(self, items: Sequence[Item]) -> Batch:
@@ -139,7 +146,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         return collate(items, self.blocks)
 
 
-def collate(items: Sequence[Item], blocks: tuple[VolumeBlock, MaskBlock]) -> Batch:
+def collate(items: Sequence[Item], blocks: Blocks) -> Batch:
     """Items of one shape as a batch, each with its own trail.
 
     Raises:
@@ -153,10 +160,11 @@ def collate(items: Sequence[Item], blocks: tuple[VolumeBlock, MaskBlock]) -> Bat
                 f"{other.name} is {other.grid.shape}; end the augmentation with RandomPatch or "
                 "CropOrPad"
             )
-    scans, masks = zip(*(item.values for item in items), strict=True)
+    scans, targets = zip(*(item.values for item in items), strict=True)
     return Batch(
         x=torch.stack([blocks[0].tensor(scan) for scan in scans]),
-        y=torch.stack([blocks[1].tensor(mask) for mask in masks]),
+        targets=targets,
+        grids=tuple(item.grid for item in items),
         names=tuple(item.name for item in items),
         trails=tuple(item.trail for item in items),
     )

@@ -1,6 +1,25 @@
-"""From a trained network and a scan to a mask on the scan's own grid."""
+"""From a trained network to predictions on a scan's own grid."""
 
-from medlib.infer.predictor import Predictor, decode_mask
+from medlib.infer.outputs import (
+    OUTPUTS,
+    BeliefOutput,
+    MaskOutput,
+    MeasurementOutput,
+    Output,
+    PointsOutput,
+)
+from medlib.infer.predictor import Predictor, checked, decode_mask
 from medlib.infer.window import sliding_window
 
-__all__ = ["Predictor", "decode_mask", "sliding_window"]
+__all__ = [
+    "OUTPUTS",
+    "BeliefOutput",
+    "MaskOutput",
+    "MeasurementOutput",
+    "Output",
+    "PointsOutput",
+    "Predictor",
+    "checked",
+    "decode_mask",
+    "sliding_window",
+]

@@ -1,19 +1,22 @@
-"""The predictor: all that is needed to go from a scan to a mask."""
+"""The predictor: all that is needed to go from a scan to what a network finds in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from medlib.infer.outputs import MaskOutput, Output
 from medlib.infer.window import Shape, sliding_window
+from medlib.models import call
 from medlib.space import Grid
 from medlib.transforms import Item, Move, Pipeline, Sampler, Trail
 from medlib.transforms.labels.voting import strongest
-from medlib.types import Labels, Mask, Volume
+from medlib.types import Kind, Labels, Mask, MultiVolume, Volume
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,10 @@ class Predictor:
     """A network with what was done to the scans that it was trained on.
 
     Args:
-        network: from (1, channel, …) to logits (1, 1 + labels, …), background first.
+        network: from (1, channel, …) to as many numbers, or maps of them, as ``output`` asks for.
         preprocess: what is done to a scan before the network sees it.
         kind: of scan that the network was trained on; others are refused.
-        labels: in the order of the network's channels.
+        output: what the network's numbers stand for.
         window: size that the network sees at a time.
         overlap: of neighbouring windows.
         autocast: dtype of the network's arithmetic, or None for float32.
@@ -32,14 +35,14 @@ class Predictor:
 
     network: nn.Module
     preprocess: Pipeline
-    kind: type[Volume]
-    labels: Labels
+    kind: type[Volume | MultiVolume]
+    output: Output
     window: Shape
     overlap: float = 0.5
     autocast: torch.dtype | None = None
 
-    def predict(self, scan: Volume) -> Mask:
-        """The mask of ``scan``, on exactly its grid.
+    def predict(self, scan: Volume | MultiVolume) -> Kind:
+        """What the network finds in ``scan``: a mask, landmarks or boxes where they are in it.
 
         Raises:
             ValueError: when the scan is not of the kind that the network was trained on.
@@ -51,23 +54,64 @@ class Predictor:
             )
         return self.decode(self.preprocess(Item((scan,))), scan.grid)
 
-    def decode(self, item: Item, native: Grid) -> Mask:
-        """The mask of a preprocessed item, on its scan's own grid."""
-        scan = item.values[0]
-        assert isinstance(scan, Volume)
-        return decode_mask(self.logits(scan), item.trail, self.labels, native)
+    def decode(self, item: Item, native: Grid) -> Kind:
+        """What the network finds in a preprocessed item, on its scan's own grid.
 
-    @torch.inference_mode()
-    def logits(self, scan: Volume) -> Tensor:
-        """(1 + labels, slice, row, column) of a preprocessed scan, on its grid."""
-        device = next(self.network.parameters()).device
-        with _evaluating(self.network), torch.autocast(
-            device.type, dtype=self.autocast, enabled=self.autocast is not None
-        ):  # fmt: skip
+        Raises:
+            ValueError: when the network gives something else than its output asks for.
+        """
+        scan = item.values[0]
+        assert isinstance(scan, Volume | MultiVolume)
+        if isinstance(self.output, MaskOutput):
+            return decode_mask(self.logits(scan), item.trail, self.output.labels, native)
+        with self._calm() as device:
+            raw = call(self.network, scan.data.float()[None].to(device)).float()
+            answer = self.output.answer(checked(raw, self.output), [scan.grid])
+        found: Kind = item.trail.decode(self.output.wrap(answer[0], scan.grid))
+        return found
+
+    def logits(self, scan: Volume | MultiVolume) -> Tensor:
+        """(channel, slice, row, column) of a preprocessed scan, on its grid, window by window."""
+        with self._calm() as device:
             data = scan.data.float().to(device)
+            background = scan.background if isinstance(scan, Volume) else 0.0
             return sliding_window(
-                self.network, data, self.window, overlap=self.overlap, fill=scan.background
+                partial(call, self.network),
+                data,
+                self.window,
+                overlap=self.overlap,
+                fill=background,
             )
+
+    @contextmanager
+    def _calm(self) -> Iterator[torch.device]:
+        """The network in evaluation mode, without gradients; afterwards it is as it was."""
+        device = next(self.network.parameters()).device
+        training = self.network.training
+        self.network.eval()
+        try:
+            with torch.inference_mode(), torch.autocast(
+                device.type, dtype=self.autocast, enabled=self.autocast is not None
+            ):  # fmt: skip
+                yield device
+        finally:
+            self.network.train(training)
+
+
+def checked(raw: Tensor, output: Output) -> Tensor:
+    """A network's numbers, if there are as many as the output asks for.
+
+    Raises:
+        ValueError: saying what the network gave, and what it should.
+    """
+    axes = 5 if output.voxelwise else 2
+    if raw.ndim != axes or raw.shape[1] != output.channels:
+        shape = "(item, channel, slice, row, column)" if output.voxelwise else "(item, channel)"
+        raise ValueError(
+            f"for {type(output).__name__} a network has to give {shape} with {output.channels} "
+            f"channels, and this one gives {tuple(raw.shape)}"
+        )
+    return raw
 
 
 def decode_mask(logits: Tensor, trail: Trail, labels: Labels, native: Grid) -> Mask:
@@ -91,14 +135,3 @@ def decode_mask(logits: Tensor, trail: Trail, labels: Labels, native: Grid) -> M
         for i, p in zip(ids, probabilities, strict=True)
     )
     return trail.named_back(Mask(strongest(classes, dtype)[None], native, labels))
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode, and afterwards as it was."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)

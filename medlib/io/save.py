@@ -10,6 +10,7 @@ from typing import Any
 from medlib.io import markups
 from medlib.io.nifti import write_nifti
 from medlib.types import (
+    Belief,
     Boxes,
     Categories,
     Category,
@@ -107,7 +108,7 @@ def _(value: PointCloud, path: str | Path) -> None:
 
 
 @save.register
-def _(value: Category | Categories | Measurement, path: str | Path) -> None:
+def _(value: Belief | Category | Categories | Measurement, path: str | Path) -> None:
     _write(value, path, {field.name: getattr(value, field.name) for field in fields(value)})
 
 

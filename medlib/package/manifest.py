@@ -17,7 +17,7 @@ class Network(_Part):
     name: str
     arguments: dict[str, Any]
     in_channels: int = Field(ge=1)
-    out_channels: int = Field(ge=2)
+    out_channels: int = Field(ge=1)
 
 
 class Weights(_Part):
@@ -34,9 +34,8 @@ class Manifest(_Part):
         format: always ``"medlib-model"``.
         version: of this form.
         medlib: version that wrote it.
-        task: what the model does.
         kind: of scan: ``"ct"``, ``"mr"``, ``"pet"``, ``"us"`` or ``"xr"``.
-        labels: the label table, in the order of the network's channels after background.
+        output: what the network's numbers stand for, from :data:`medlib.infer.OUTPUTS`.
         preprocess: recipes, from :data:`medlib.transforms.RECIPES`.
         window: size that the network sees, (slice, row, column).
         overlap: of neighbouring windows.
@@ -48,11 +47,10 @@ class Manifest(_Part):
     """
 
     format: Literal["medlib-model"] = "medlib-model"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     medlib: str
-    task: Literal["segmentation"] = "segmentation"
     kind: Literal["ct", "mr", "pet", "us", "xr"]
-    labels: list[dict[str, Any]]
+    output: dict[str, Any]
     preprocess: list[dict[str, Any]]
     window: tuple[PositiveInt, PositiveInt, PositiveInt]
     overlap: float = Field(ge=0, lt=1)
@@ -66,7 +64,7 @@ class Manifest(_Part):
 
     def card(self) -> str:
         """The model card, in Markdown, for people."""
-        names = ", ".join(str(label["name"]) for label in self.labels)
+        names = ", ".join(found_by(self.output))
         lines = [
             "# Model card",
             "",
@@ -84,14 +82,22 @@ class Manifest(_Part):
             cases = self.metrics.get("cases")
             lines += [
                 "",
-                f"Dice on {cases} scans of other patients, kept back during training but used to "
+                f"{self.metrics.get('measure')} on {cases} scans of other patients, kept back during training but used to "
                 "choose the best moment of it:",
                 "",
-                "| structure | Dice |",
+                f"| what | {self.metrics.get('measure')} |",
                 "|---|---|",
                 *(f"| {name} | {_figure(value)} |" for name, value in by_label.items()),
             ]
         return "\n".join(lines) + "\n"
+
+
+def found_by(output: dict[str, Any]) -> list[str]:
+    """The names of what an output finds."""
+    if labels := output.get("labels"):
+        return [str(label["name"]) for label in labels["Labels"]]
+    found = output.get("names") or output.get("vocabulary") or [output.get("name", "")]
+    return [str(name) for name in found]
 
 
 def _figure(value: float | None) -> str:

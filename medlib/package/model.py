@@ -11,18 +11,20 @@ import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 
 from medlib import io
 from medlib._version import __version__
-from medlib.infer import Predictor
+from medlib.infer import OUTPUTS, MaskOutput, Output, Predictor
 from medlib.io.files import FILE_ERRORS, written_whole
 from medlib.models import Architecture, best_device
 from medlib.package.manifest import Manifest, Network, Weights
 from medlib.transforms import RECIPES, Pipeline
-from medlib.types import SCAN_KINDS, Labels, Mask, Volume
+from medlib.transforms.spec import from_dict
+from medlib.types import SCAN_KINDS, Labels, Volume
 
 _PARTS = ("manifest.json", "weights.safetensors")
 
@@ -46,20 +48,35 @@ class Model:
     @property
     def kind(self) -> type[Volume]:
         """The kind of scan that it was trained on."""
-        return self.predictor.kind
+        kind = self.predictor.kind
+        assert issubclass(kind, Volume)  # manifests say nothing else yet
+        return kind
+
+    @property
+    def output(self) -> Output:
+        """What it finds."""
+        return self.predictor.output
 
     @property
     def labels(self) -> Labels:
-        """What it finds."""
-        return self.predictor.labels
+        """The structures that it finds.
+
+        Raises:
+            ModelError: when it finds something else.
+        """
+        if not isinstance(self.output, MaskOutput):
+            raise ModelError(
+                f"this model finds no structures; it gives a {type(self.output).__name__}"
+            )
+        return self.output.labels
 
     @property
     def digest(self) -> str:
         """Names these weights: 12 hexadecimal digits."""
         return self.manifest.weights.sha256[:12]
 
-    def predict(self, study: Volume | io.Stack | str | Path) -> Mask:
-        """The mask of a scan, on exactly its own grid.
+    def predict(self, study: Volume | io.Stack | str | Path) -> Any:
+        """What it finds in a scan, on exactly its own grid: for structures a mask.
 
         Args:
             study: a volume, a stack, or a path that holds exactly one.
@@ -107,12 +124,13 @@ class Model:
 
         kind = next(name for name, kind in SCAN_KINDS.items() if kind is predictor.kind)
         weights = save(_plain_weights(predictor.network))
-        network = architecture.build(1, 1 + len(predictor.labels))
+        channels = predictor.output.channels
+        network = architecture.build(1, channels)
         network.load_state_dict(load(weights))
         manifest = Manifest(
             medlib=__version__,
             kind=kind,  # type: ignore[arg-type]
-            labels=predictor.labels.to_list(),
+            output=predictor.output.to_dict(),
             preprocess=predictor.preprocess.to_list(),
             window=predictor.window,
             overlap=predictor.overlap,
@@ -120,13 +138,13 @@ class Model:
                 name=architecture.name,
                 arguments=dict(architecture.arguments),
                 in_channels=1,
-                out_channels=1 + len(predictor.labels),
+                out_channels=channels,
             ),
             weights=Weights(sha256=hashlib.sha256(weights).hexdigest()),
             training=training,
             metrics=metrics,
         )
-        return cls._ready(network, manifest, predictor.preprocess, predictor.labels)
+        return cls._ready(network, manifest, predictor.preprocess, predictor.output)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -143,11 +161,11 @@ class Model:
         manifest_bytes, weight_bytes = _parts(source)
         try:
             manifest = Manifest.model_validate_json(manifest_bytes)
-            labels = Labels.from_list(manifest.labels)
+            output = from_dict(manifest.output, OUTPUTS)
             preprocess = Pipeline.from_list(manifest.preprocess, allowed=RECIPES)
             architecture = Architecture(manifest.network.name, manifest.network.arguments)
-            if manifest.network.out_channels != 1 + len(labels):
-                raise ValueError("its network has another number of channels than its labels need")
+            if manifest.network.out_channels != output.channels:
+                raise ValueError("its network has another number of channels than its output needs")
             if any(n % d for n, d in zip(manifest.window, architecture.divisor, strict=True)):
                 raise ValueError(f"its network cannot see windows of {manifest.window} voxels")
             network = architecture.build(
@@ -165,17 +183,17 @@ class Model:
             raise ModelError(
                 f"{source.name}: the weights do not fit the network: {_first_line(error)}"
             ) from error
-        return cls._ready(network, manifest, preprocess, labels)
+        return cls._ready(network, manifest, preprocess, output)
 
     @classmethod
     def _ready(
-        cls, network: torch.nn.Module, manifest: Manifest, preprocess: Pipeline, labels: Labels
+        cls, network: torch.nn.Module, manifest: Manifest, preprocess: Pipeline, output: Output
     ) -> Model:
         predictor = Predictor(
             network=network.to(best_device()).eval(),
             preprocess=preprocess,
             kind=SCAN_KINDS[manifest.kind],
-            labels=labels,
+            output=output,
             window=manifest.window,
             overlap=manifest.overlap,
         )

@@ -13,7 +13,7 @@ from medlib.train.learner import Learner
 from medlib.train.losses import loss
 from medlib.train.metrics import Metric, dice, metrics
 from medlib.train.plan import Fingerprint, Plan
-from medlib.train.scores import Scores
+from medlib.train.scores import Scores, scored
 
 __all__ = [
     "BestWeights",
@@ -31,4 +31,5 @@ __all__ = [
     "dice",
     "loss",
     "metrics",
+    "scored",
 ]

@@ -68,7 +68,7 @@ class OneCycle(Callback):
     def before_step(self, learn: Learner) -> None:
         """Set the rate for this step."""
         for group in learn.optimiser.param_groups:
-            group["lr"] = self.rate(learn.progress)
+            group["lr"] = self.rate(learn.progress) * group["pace"]
 
 
 class BestWeights(Callback):
@@ -83,8 +83,8 @@ class BestWeights(Callback):
 
     def after_validation(self, learn: Learner) -> None:
         """Keep a copy if this is the best so far."""
-        if learn.scores.mean >= self.best:
-            self.best = learn.scores.mean
+        if learn.scores.merit >= self.best:
+            self.best = learn.scores.merit
             self._weights = copy.deepcopy(learn.network.state_dict())
             self._scores = learn.scores
 
@@ -128,7 +128,7 @@ class Progress(Callback):
         left = round(learn.budget.seconds_left(learn.step, learn.seconds_a_step))
         note = f"loss {learn.smooth_loss:.3f}"
         if learn.scores.cases:
-            note += f"  Dice {learn.scores.mean:.3f}"
+            note += f"  {learn.scores.measure} {learn.scores.mean:.3f}"
         self._bar.update(
             self._task, completed=learn.progress, left=f"{left // 60}:{left % 60:02d}", note=note
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
-from medlib.infer import Predictor
-from medlib.models import best_device
+from medlib.infer import Output, Predictor, checked
+from medlib.models import best_device, call
 from medlib.train.budget import Budget
 from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
-from medlib.train.losses import dice_and_cross_entropy
-from medlib.train.metrics import dice
+from medlib.train.losses import loss as loss_by_kind
+from medlib.train.optimiser import optimiser_for
 from medlib.train.precision import DTYPES, miscalculated, quickest
-from medlib.train.scores import Scores
+from medlib.train.scores import Scores, scored
 from medlib.transforms import Item
+from medlib.types import Kind
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,24 @@ class Point:
 
 
 class Learner:
-    """Trains a network on datasets.
+    """Trains any network on datasets.
+
+    What is learned, the data's blocks say: the loss and the scores are found by the kind of the
+    targets (:func:`medlib.train.loss`), and the network's numbers are read by the block's output.
 
     Args:
-        network: takes (batch, channel, slice, row, column), gives logits (batch, classes, …).
+        network: takes (batch, channel, slice, row, column); gives as many numbers, or maps of
+            them, as the target's output asks for. Hugging Face models are called as they are.
         data: what is trained and validated on.
         window: size of patches, and of windows in validation.
-        loss: from (logits, (batch, 1, …) class numbers) to a scalar; left out, Dice over the
-            batch and cross-entropy in equal parts (MONAI's ``DiceCELoss``).
-        batch_size: patches a step.
-        rate: peak learning rate, of AdamW.
+        loss: left out, found by the targets' kind. A torch module takes (answers, targets as
+            plain tensors); any other function takes (answers, target, target, …), of kinds.
+        batch_size: patches a batch.
+        accumulate: batches a step.
+        rate: peak learning rate of the last layer group.
+        spread: how many times slower the first layer group learns than the last; between them
+            evenly on a logarithmic scale. 1: all alike.
+        optimiser: ``"adamw"`` or ``"sgd"`` (Nesterov, momentum 0.99 as in nnU-Net).
         decay: weight decay.
         clip: largest norm of the gradient.
         precision: ``"bf16"``, ``"fp16"``, ``"fp32"``, or ``"auto"``: bf16 where the device is
@@ -62,9 +71,12 @@ class Learner:
         data: Datasets,
         *,
         window: tuple[int, int, int],
-        loss: nn.Module | None = None,
+        loss: Callable[..., Tensor] | None = None,
         batch_size: int = 2,
+        accumulate: int = 1,
         rate: float = 4e-3,
+        spread: float = 1.0,
+        optimiser: str = "adamw",
         decay: float = 1e-2,
         clip: float = 12.0,
         precision: str = "auto",
@@ -81,14 +93,12 @@ class Learner:
         self.accelerator = Accelerator(mixed_precision="no")
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=rate, weight_decay=decay, fused=True
-        )
+        self.optimiser = optimiser_for(network, optimiser, rate=rate, spread=spread, decay=decay)
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data
         self.window = window
-        self.loss = loss if loss is not None else dice_and_cross_entropy()
-        self.batch_size, self.rate, self.clip = batch_size, rate, clip
+        self.loss = loss if loss is not None else loss_by_kind
+        self.batch_size, self.accumulate, self.rate, self.clip = batch_size, accumulate, rate, clip
         self.validations, self.seed, self.workers = validations, seed, workers
         self.callbacks = [StopOnNaN(), BestWeights(), *callbacks]
 
@@ -101,6 +111,11 @@ class Learner:
         self.budget = Budget(steps=1)
         self.batch: Batch
 
+    @property
+    def output(self) -> Output:
+        """What is asked of the network."""
+        return self.data.blocks[1].output
+
     # --- training -------------------------------------------------------------------------
 
     def fit_one_cycle(
@@ -110,6 +125,7 @@ class Learner:
         epochs: int | None = None,
         started: float | None = None,
         rate: float | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> Scores:
         """Train with the learning rate going up once and down once.
 
@@ -118,15 +134,17 @@ class Learner:
             epochs: rounds through the training cases.
             started: ``time.monotonic()`` at which the minutes began; left out, now.
             rate: peak learning rate; left out, the learner's.
+            callbacks: for this training only.
 
         Returns:
             The scores, on the validation cases, of the weights that are kept (the best).
         """
-        steps = None if epochs is None else -(-epochs * len(self.data.train) // self.batch_size)
+        seen = self.batch_size * self.accumulate
+        steps = None if epochs is None else -(-epochs * len(self.data.train) // seen)
         budget = Budget(minutes=minutes, steps=steps)
         if started is not None:
             budget.started = started
-        return self.fit(budget, callbacks=[OneCycle(rate or self.rate)])
+        return self.fit(budget, callbacks=[OneCycle(rate or self.rate), *callbacks])
 
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
         """Train until the budget is spent, validating now and then and at the end.
@@ -140,7 +158,7 @@ class Learner:
         active = [*self.callbacks, *callbacks]
         self.budget, self.step = budget, 0
         try:
-            self._tell(active, "before_fit")
+            self._tell(active, "before_fit")  # a checkpoint may set the step here
             with suppress(CancelFit):
                 try:
                     self._steps(active)
@@ -158,11 +176,10 @@ class Learner:
             for number in range(len(cases)):
                 cases.prepared(number)
         self.budget.begin()
-        origin, due = time.monotonic(), 1.0 / self.validations
-        batches = self.data.batches(
-            batch_size=self.batch_size, seed=self.seed, workers=self.workers
-        )
-        for batch in batches:
+        origin, first = time.monotonic(), self.step
+        due = (int(self.budget.progress(self.step) * self.validations) + 1) / self.validations
+        batches = self.batches()
+        while True:
             self.progress = self.budget.progress(self.step)
             if self.progress >= 1.0:
                 if not self.step:
@@ -170,10 +187,8 @@ class Learner:
                         "the time was over when the scans had been read; give it more minutes"
                     )
                 return
-            self.batch = batch.to(self.accelerator.device)
-            self._tell(active, "before_step")
-            self._one_step(active)
-            self.seconds_a_step = (time.monotonic() - origin) / self.step
+            self.one_step(batches, active)
+            self.seconds_a_step = (time.monotonic() - origin) / (self.step - first)
             self._tell(active, "after_step")
             if due <= self.progress < 1.0 - 0.5 / self.validations:
                 seconds = self._validate(active)
@@ -181,17 +196,31 @@ class Learner:
                 pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
                 due = self.budget.progress(self.step) + pause
 
-    def _one_step(self, active: list[Callback]) -> None:
+    def batches(self) -> Iterator[Batch]:
+        """Training batches without end, from the one that the next step sees."""
+        return self.data.batches(
+            batch_size=self.batch_size,
+            seed=self.seed,
+            start=self.step * self.accumulate,
+            workers=self.workers,
+        )
+
+    def one_step(self, batches: Iterator[Batch], active: Iterable[Callback] = ()) -> None:
+        """Look at as many batches as a step takes, and change the weights once."""
         self.model.train()
-        dtype = DTYPES.get(self.precision)
-        with torch.autocast(self.batch.x.device.type, dtype=dtype, enabled=dtype is not None):
-            logits = self.model(self.batch.x.to(memory_format=torch.channels_last_3d))
-        loss: Tensor = self.loss(logits.float(), self.batch.y)
-        self.loss_value = float(loss.detach())
-        last = self.smooth_loss if self.step else self.loss_value
-        self.smooth_loss = 0.98 * last + 0.02 * self.loss_value
-        self._tell(active, "after_loss")
-        self.accelerator.backward(self.scaler.scale(loss))
+        value = 0.0
+        for part in range(self.accumulate):
+            self.batch = next(batches).to(self.accelerator.device)
+            if part == 0:
+                self._tell(active, "before_step")
+            found = self._loss_of(self.batch)
+            value += float(found.detach()) / self.accumulate
+            self.loss_value = value
+            if part == self.accumulate - 1:
+                last = self.smooth_loss if self.step else value
+                self.smooth_loss = 0.98 * last + 0.02 * value
+                self._tell(active, "after_loss")
+            self.accelerator.backward(self.scaler.scale(found / self.accumulate))
         self.scaler.unscale_(self.optimiser)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
         self.scaler.step(self.optimiser)
@@ -200,6 +229,19 @@ class Learner:
         self.step += 1
         if self.step % 10 == 0:
             self._note()
+
+    def _loss_of(self, batch: Batch) -> Tensor:
+        dtype = DTYPES.get(self.precision)
+        with torch.autocast(batch.x.device.type, dtype=dtype, enabled=dtype is not None):
+            raw = call(self.model, batch.x.to(memory_format=torch.channels_last_3d))
+        answers = self.output.answer(checked(raw.float(), self.output), batch.grids)
+        if isinstance(self.loss, nn.Module):
+            block = self.data.blocks[1]
+            truth = torch.stack([block.tensor(target) for target in batch.targets])
+            found: Tensor = self.loss(answers, truth.to(answers.device))
+        else:
+            found = self.loss(answers, *batch.targets)
+        return found
 
     def _validate(self, active: list[Callback]) -> float:
         """Validate, and return the seconds that it took."""
@@ -215,7 +257,7 @@ class Learner:
         seconds = time.monotonic() - self.budget.started
         self.record.append(Point(self.step, seconds, self.smooth_loss, scores))
 
-    def _tell(self, active: list[Callback], moment: str) -> None:
+    def _tell(self, active: Iterable[Callback], moment: str) -> None:
         for callback in active:
             getattr(callback, moment)(self)
 
@@ -224,25 +266,27 @@ class Learner:
     @property
     def predictor(self) -> Predictor:
         """The network as it is now, ready for whole scans."""
-        scan, mask = self.data.blocks
         return Predictor(
             network=self.network,
             preprocess=self.data.train.preprocess,
-            kind=scan.kind,
-            labels=mask.labels,
+            kind=self.data.blocks[0].kind,
+            output=self.output,
             window=self.window,
             autocast=DTYPES.get(self.precision),
         )
 
     def validate(self) -> Scores:
-        """Dice of every validation case, predicted whole, on the scan's own grid."""
+        """How good the predictions of the validation cases are, each on its scan's own grid."""
+        return scored(self.predictions())
+
+    def predictions(self) -> Iterator[tuple[str, Kind, Kind]]:
+        """(name, prediction, truth) of every validation case, predicted whole."""
         # Fewer windows than in prediction: it is done often, and the minutes are for learning.
-        predictor, cases = replace(self.predictor, overlap=0.25), {}
+        predictor = replace(self.predictor, overlap=0.25)
         for number, case in enumerate(self.data.valid.cases):
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
             scan_only = Item(item.values[:1], item.trail, item.name)
-            cases[case.name] = dice(predictor.decode(scan_only, truth.grid), truth)
-        return Scores(cases)
+            yield case.name, predictor.decode(scan_only, case.scan.grid), truth
 
     def summary(self) -> dict[str, Any]:
         """The training record, as plain JSON values."""
@@ -255,7 +299,7 @@ class Learner:
             "seed": self.seed,
             "curve": [
                 {"step": p.step, "seconds": round(p.seconds, 1), "loss": round(p.loss, 4)}
-                | ({"dice": p.scores.to_dict()["mean"]} if p.scores else {})
+                | ({"score": p.scores.to_dict()["mean"]} if p.scores else {})
                 for p in self.record
             ],
         }

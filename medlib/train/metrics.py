@@ -13,6 +13,7 @@ from medlib.space import Grid
 from medlib.train import detection
 from medlib.train.surfaces import Flags, surface_distances
 from medlib.types import (
+    Belief,
     Boxes,
     Categories,
     Category,
@@ -174,6 +175,20 @@ def _(prediction: Boxes, target: Boxes, *, overlap: float = 0.1) -> Metrics:
 def _(prediction: Category, target: Category) -> Metrics:
     _same("vocabularies", prediction.vocabulary, target.vocabulary)
     return (Metric("", "accuracy", float(prediction.name == target.name)),)
+
+
+@metrics.register
+def _(prediction: Belief, target: Category) -> Metrics:
+    _same("vocabularies", prediction.vocabulary, target.vocabulary)
+    return (
+        *metrics(prediction.category, target),
+        Metric(target.name, "probability of the truth", prediction.shares[target.index]),
+    )
+
+
+@metrics.register
+def _(prediction: Belief, target: Categories) -> Metrics:
+    return metrics(prediction.categories(), target)  # type: ignore[no-any-return]
 
 
 @metrics.register

@@ -62,7 +62,7 @@ class Fingerprint:
         """Look at ``most`` of the cases, evenly spread.
 
         Raises:
-            ValueError: when no label has a voxel in any of them.
+            ValueError: when no label has a voxel in any of them, or scans have several series.
         """
         count = min(most, len(data))
         numbers = np.linspace(0, len(data) - 1, count).round().astype(int)
@@ -78,10 +78,13 @@ class Fingerprint:
         voxels = np.concatenate(inside)
         if len(voxels) == 0:
             raise ValueError("no scan that was looked at has a single labelled voxel")
+        kind = data.blocks[0].kind
+        if not issubclass(kind, Volume):
+            raise ValueError("plans are made for scans of one series")
         low, high = np.percentile(voxels, [0.5, 99.5])
         clipped = voxels.clip(low, high)
         return cls(
-            kind=data.blocks[0].kind,
+            kind=kind,
             spacing=_triple(np.median(spacings, axis=0)),
             extent=_triple(np.median(extents, axis=0)),
             largest=_triple(np.max(extents, axis=0)),

@@ -1,40 +1,64 @@
-"""How good the predictions of many cases are: Dice by case and label, and its means."""
+"""How good the predictions of many cases are: one measure by case and part, and its means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan, nan
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from medlib.train.metrics import dice, metrics
+from medlib.types import Belief, Categories, Category, Kind, Mask, Measurement, Points, verb
+
 
 @dataclass(frozen=True)
 class Scores:
-    """Dice by case and label.
+    """One measure by case and part (label, landmark, answer).
 
     Args:
-        cases: for each case, Dice of each label; NaN where it says nothing.
+        cases: for each case, the measure of each part; NaN where it says nothing.
+        measure: what it is, such as ``"Dice"`` or ``"error in mm"``.
+        errors: whether less is better.
+        overall: figures of all cases together, such as ``{"AUROC": 0.91}``; the first of them, if
+            any, is what models are compared by.
     """
 
     cases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measure: str = "Dice"
+    errors: bool = False
+    overall: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, float]:
-        """Mean Dice of each label over the cases that say something about it."""
+        """Mean of each part over the cases that say something about it."""
         names = list(dict.fromkeys(name for row in self.cases.values() for name in row))
-        return {name: _mean([row[name] for row in self.cases.values()]) for name in names}
+        found = {name: [row[name] for row in self.cases.values() if name in row] for name in names}
+        return {name: _mean(values) for name, values in found.items()}
 
     @property
     def mean(self) -> float:
-        """Mean over labels of :attr:`labels`; NaN when there is nothing to say."""
+        """Mean over parts of :attr:`labels`; NaN when there is nothing to say."""
         return _mean(list(self.labels.values()))
+
+    @property
+    def merit(self) -> float:
+        """The figure that models are compared by: more is better."""
+        first = next(iter(self.overall.values()), nan)
+        if not isnan(first):
+            return first
+        return -self.mean if self.errors else self.mean
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where there is nothing to say."""
         return {
+            "measure": self.measure,
             "mean": _json(self.mean),
             "labels": {name: _json(value) for name, value in self.labels.items()},
+            "overall": {name: _json(value) for name, value in self.overall.items()},
             "cases": {
                 case: {name: _json(value) for name, value in row.items()}
                 for case, row in self.cases.items()
@@ -42,7 +66,111 @@ class Scores:
         }
 
 
-def _mean(values: list[float]) -> float:
+def scored(predictions: Iterable[tuple[str, Kind, Kind]]) -> Scores:
+    """The scores of many cases, by the kinds of their predictions and truths.
+
+    Masks are scored by Dice, landmarks by the distance in millimetres, categories by the
+    probability given to the truth (together by the area under the ROC curve and balanced
+    accuracy), measurements by the absolute error.
+
+    Args:
+        predictions: (name, prediction, truth) of each case.
+
+    Example:
+        >>> found = Measurement(31.0, "ml", "spleen"), Measurement(30.0, "ml", "spleen")
+        >>> scored([("a", *found)]).labels
+        {'spleen': 1.0}
+    """
+    rows, beliefs, truths = {}, [], []
+    measure, errors = "Dice", False
+    for name, prediction, truth in predictions:
+        rows[name], measure, errors = row(prediction, truth)
+        if isinstance(prediction, Belief):
+            beliefs.append(prediction)
+            truths.append(_answers(truth))
+    return Scores(rows, measure, errors, _together(beliefs, truths))
+
+
+@verb
+def row(prediction: Kind, truth: Kind) -> tuple[dict[str, float], str, bool]:
+    """One case's part of the scores: the measure of each part, its name, and if less is better."""
+    raise NotImplementedError
+
+
+@row.register
+def _(prediction: Mask, truth: Mask) -> tuple[dict[str, float], str, bool]:
+    return dice(prediction, truth), "Dice", False
+
+
+@row.register
+def _(prediction: Points, truth: Points) -> tuple[dict[str, float], str, bool]:
+    found = metrics(prediction, truth)
+    return {m.of: m.value for m in found if m.of}, "error in mm", True
+
+
+@row.register
+def _(prediction: Belief, truth: Category) -> tuple[dict[str, float], str, bool]:
+    share = prediction.shares[truth.index]
+    return {truth.name: share}, "probability of the truth", False
+
+
+@row.register
+def _(prediction: Belief, truth: Categories) -> tuple[dict[str, float], str, bool]:
+    each = zip(prediction.vocabulary, prediction.shares, truth.vector.tolist(), strict=True)
+    found = {name: share if true else 1 - share for name, share, true in each}
+    return found, "probability of the truth", False
+
+
+@row.register
+def _(prediction: Measurement, truth: Measurement) -> tuple[dict[str, float], str, bool]:
+    error = abs(prediction.to(truth.unit).value - truth.value)
+    return {truth.name: error}, f"error in {truth.unit}", True
+
+
+def _answers(truth: Kind) -> Sequence[bool]:
+    """For each word of the vocabulary, whether it is true."""
+    if isinstance(truth, Category):
+        return [word == truth.name for word in truth.vocabulary]
+    assert isinstance(truth, Categories)
+    return [bool(true) for true in truth.vector]
+
+
+def _together(beliefs: Sequence[Belief], truths: Sequence[Sequence[bool]]) -> dict[str, float]:
+    """Area under the ROC curve and balanced accuracy, each the mean over what can be told apart."""
+    if not beliefs:
+        return {}
+    shares, true = np.array([b.shares for b in beliefs]), np.array(truths)
+    if beliefs[0].exclusive:
+        said = shares.argmax(1)[:, None] == np.arange(shares.shape[1])
+        recalls = [float(said[t, k].mean()) for k, t in enumerate(true.T) if t.any()]
+        balanced = fmean(recalls)
+    else:
+        said = shares >= 0.5
+        both = [(said[:, k], t) for k, t in enumerate(true.T) if t.any() and not t.all()]
+        balanced = _mean([float((s[t].mean() + (~s[~t]).mean()) / 2) for s, t in both])
+    areas = [area_under_roc(shares[:, k], t) for k, t in enumerate(true.T)]
+    return {"AUROC": _mean(areas), "balanced accuracy": balanced}
+
+
+def area_under_roc(shares: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> float:
+    """How often a true case is believed more than a false one; ties count half (Mann and Whitney).
+
+    NaN where all cases are true, or none.
+
+    Example:
+        >>> area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+        0.75
+    """
+    from scipy.stats import rankdata
+
+    positive, negative = int(true.sum()), int((~true).sum())
+    if not positive or not negative:
+        return nan
+    ranks = rankdata(shares)[true].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def _mean(values: Sequence[float]) -> float:
     known = [v for v in values if not isnan(v)]
     return fmean(known) if known else nan
 

@@ -11,13 +11,14 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from medlib.space import Grid, Map, map_from_dict
+from medlib.types import Labels
 
 
 @dataclass(frozen=True)
 class Spec:
     """A frozen dataclass that JSON can hold.
 
-    Its fields are plain values, grids, maps, other specs, and tuples of these.
+    Its fields are plain values, grids, maps, label tables, other specs, and tuples of these.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def _plain(value: Any) -> Any:
         return {"Grid": value.to_dict()}
     if isinstance(value, Map):
         return {"Map": value.to_dict()}
+    if isinstance(value, Labels):
+        return {"Labels": value.to_list()}
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -76,4 +79,6 @@ def _rich(value: Any, known: Mapping[str, type[Spec]]) -> Any:
             return Grid.from_dict(value["Grid"])
         if set(value) == {"Map"}:
             return map_from_dict(value["Map"])
+        if set(value) == {"Labels"}:
+            return Labels.from_list(value["Labels"])
     return value

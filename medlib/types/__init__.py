@@ -4,7 +4,7 @@ Every kind is a small frozen class that knows what it is and where it is. None i
 subclass: the tensor inside, ``value.data``, is plain PyTorch.
 """
 
-from medlib.types.answers import Answer, Categories, Category, Measurement
+from medlib.types.answers import Answer, Belief, Categories, Category, Measurement
 from medlib.types.arrays import to_numpy
 from medlib.types.describing import describe
 from medlib.types.dispatch import Verb, verb
@@ -30,6 +30,7 @@ from medlib.types.shapes import Boxes, Contours, PointCloud, Points, Shape
 __all__ = [
     "SCAN_KINDS",
     "Answer",
+    "Belief",
     "Boxes",
     "CTVolume",
     "Categories",

@@ -94,6 +94,53 @@ _UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Belief(Answer):
+    """How sure a model is of each answer: to categories what probabilities are to masks.
+
+    Args:
+        shares: one for each word of the vocabulary, 0 to 1.
+        vocabulary: all that could be answered.
+        exclusive: whether exactly one word is true (shares then sum to 1), or each may be.
+
+    Raises:
+        ValueError: for another number of shares than words, a share that is no probability, and
+            exclusive shares that do not sum to 1.
+
+    Example:
+        >>> Belief((0.2, 0.8), ("benign", "malignant")).category.name
+        'malignant'
+    """
+
+    shares: tuple[float, ...]
+    vocabulary: tuple[str, ...]
+    exclusive: bool = True
+
+    def __post_init__(self) -> None:
+        _answerable((), self.vocabulary)
+        if len(self.shares) != len(self.vocabulary):
+            raise ValueError(
+                f"{len(self.vocabulary)} answers cannot have {len(self.shares)} probabilities"
+            )
+        if not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError(f"probabilities lie between 0 and 1, and these do not: {self.shares}")
+        if self.exclusive and abs(sum(self.shares) - 1) > 1e-3:
+            raise ValueError(
+                f"of answers that exclude one another the probabilities sum to 1, not "
+                f"{sum(self.shares):.4g}"
+            )
+
+    @property
+    def category(self) -> Category:
+        """The answer that is most likely; the first of several that are."""
+        return Category(self.vocabulary[self.shares.index(max(self.shares))], self.vocabulary)
+
+    def categories(self, threshold: float = 0.5) -> Categories:
+        """The answers that are at least as likely as ``threshold``."""
+        likely = zip(self.vocabulary, self.shares, strict=True)
+        return Categories(tuple(n for n, share in likely if share >= threshold), self.vocabulary)
+
+
+@dataclass(frozen=True)
 class Measurement(Answer):
     """A number with its unit.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medlib.types.answers import Categories, Category, Measurement
+from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
 from medlib.types.gridded import Gridded, Kind, MultiVolume
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points
@@ -59,6 +59,11 @@ def _(value: Boxes) -> Array:
 @to_numpy.register
 def _(value: Category) -> Array:
     return _fixed(np.array(value.index, dtype=np.int64))
+
+
+@to_numpy.register
+def _(value: Belief) -> Array:
+    return _fixed(np.array(value.shares))
 
 
 @to_numpy.register

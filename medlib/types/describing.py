@@ -8,7 +8,7 @@ from textwrap import indent
 
 from torch import Tensor
 
-from medlib.types.answers import Categories, Category, Measurement
+from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
 from medlib.types.gridded import (
     CTVolume,
@@ -74,6 +74,10 @@ def _(value: Mask) -> str:
     lines = [_listed(("mask", layers, str(value.grid), f"{len(found)} of {len(counted)} labels"))]
     if missing:
         found.append(f"  not found: {', '.join(missing)}")
+    if unsought := [n for n in value.labels.names if n not in value.known]:
+        found.append(f"  not looked for: {', '.join(unsought)}")
+    if share := float(value.unseen().float().mean()) if value.data.numel() else 0.0:
+        found.append(f"  nobody looked at {share:.1%} of the voxels")
     if unknown:
         found.append(f"  ids that no label has: {', '.join(map(str, unknown))}")
     return "\n".join(lines + found)
@@ -116,6 +120,12 @@ def _(value: Contours) -> str:
 @describe.register
 def _(value: Category) -> str:
     return f"{value.name} (of {', '.join(value.vocabulary)})"
+
+
+@describe.register
+def _(value: Belief) -> str:
+    likely = sorted(zip(value.shares, value.vocabulary, strict=True), reverse=True)
+    return ", ".join(f"{name} {share:.0%}" for share, name in likely)
 
 
 @describe.register

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medlib.types.answers import Categories, Category, Measurement
+from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
 from medlib.types.gridded import Kind, Mask, MultiVolume, Probabilities, Volume
 from medlib.types.labels import Labels
@@ -63,7 +63,7 @@ def _(value: MultiVolume | Points) -> tuple[str, ...]:
 
 
 @names_of.register
-def _(value: Category | Categories) -> tuple[str, ...]:
+def _(value: Category | Categories | Belief) -> tuple[str, ...]:
     return value.vocabulary
 
 
@@ -106,7 +106,9 @@ def _(value: Mask, pairs: Any) -> Mask:
         return value
     table = torch.arange(65536)
     table[list(partners)] = torch.tensor(list(partners.values()))
-    return replace(value, data=_looked_up(value.data, table))
+    names = _partners(value.labels.names, pairs)
+    annotated = value.annotated and tuple(names.get(n, n) for n in value.annotated)
+    return replace(value, data=_looked_up(value.data, table), annotated=annotated)
 
 
 @swap_sides.register
@@ -138,6 +140,13 @@ def _(value: MultiVolume, pairs: Any) -> MultiVolume:
 def _(value: Category, pairs: Any) -> Category:
     partners = _partners(value.vocabulary, pairs)
     return replace(value, name=partners.get(value.name, value.name))
+
+
+@swap_sides.register
+def _(value: Belief, pairs: Any) -> Belief:
+    partners = _partners(value.vocabulary, pairs)
+    share = dict(zip(value.vocabulary, value.shares, strict=True))
+    return replace(value, shares=tuple(share[partners.get(n, n)] for n in value.vocabulary))
 
 
 @swap_sides.register

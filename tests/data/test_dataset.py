@@ -114,7 +114,8 @@ def test_workers_make_the_same_batches(folder):
         assert a.names == b.names
         assert a.trails == b.trails
         assert torch.equal(a.x, b.x)
-        assert torch.equal(a.y, b.y)
+        for mine, theirs in zip(a.targets, b.targets, strict=True):
+            assert torch.equal(mine.data, theirs.data)
     (later,) = islice(data.batches(batch_size=2, seed=1, start=3), 1)
     assert torch.equal(later.x, here[3].x)
 
@@ -159,11 +160,12 @@ def test_every_case_comes_once_a_round_and_a_run_goes_on_where_it_stopped(count,
 def test_a_batch_is_what_the_network_and_the_loss_take(folder):
     data = block().datasets(folder).train
     batch = collate([data[0, 0], data[0, 1]], data.blocks)
-    assert (batch.x.shape, batch.y.shape) == ((2, 1, *PATCH), (2, 1, *PATCH))
-    assert (batch.x.dtype, batch.y.dtype) == (torch.float32, torch.int64)
+    assert (batch.x.shape, batch.x.dtype) == ((2, 1, *PATCH), torch.float32)
     assert batch.names == tuple(case.name for case in data.cases[:2])
     assert all(trail.native == data.cases[0].scan.grid for trail in batch.trails)
-    assert torch.equal(batch.y[1], data[0, 1].values[1].data.long())
+    assert torch.equal(batch.targets[1].data, data[0, 1].values[1].data)
+    assert batch.grids == tuple(target.grid for target in batch.targets)
+    assert batch.to("cpu").x.equal(batch.x)
 
 
 def test_scans_of_two_sizes_make_no_batch(folder):
@@ -181,7 +183,7 @@ def test_channels_follow_the_order_of_the_table():
     labels = Labels.of({7: "b", 300: "c", 2: "a"})
     mask = Mask(torch.tensor([[[[0, 2, 300]]]]), grid, labels)
     block = MaskBlock(labels)
-    assert block.channels == 4
+    assert block.output.channels == 4
     assert block.tensor(mask).tolist() == [[[[0, 3, 2]]]]
 
 
@@ -237,6 +239,6 @@ def test_structures_that_overlap_are_refused(tmp_path):
     mask = io.read_mask(path)
     io.write_nifti(Mask(torch.cat([mask.data, mask.data]), mask.grid, SIDES), path)
     with pytest.raises(ValueError, match=r"case_2\.nii\.gz overlap.*one label map"):
-        MaskBlock(SIDES).read(path, on=mask.grid)
+        MaskBlock(SIDES).read_file(path, on=mask.grid)
     found = pair(tmp_path / "images", tmp_path / "labels")
     assert "case_2.nii.gz is 24×24×20×2, not one 3-D image" in str(found.set_aside)

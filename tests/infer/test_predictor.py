@@ -17,7 +17,7 @@ from strategies import grids
 from tiny import CONTRAST, SIDES, Seer, scan_of, structures
 
 from medlib import io
-from medlib.infer import Predictor, decode_mask
+from medlib.infer import MaskOutput, Predictor, decode_mask
 from medlib.space import Grid
 from medlib.train import dice
 from medlib.transforms import CropToForeground, Item, Normalise, PadTo, Pipeline, Reorient, Spacing
@@ -28,7 +28,9 @@ UPRIGHT = Pipeline((Reorient("SPL"), FIXED))
 
 
 def seer(preprocess, labels=SIDES, window=(16, 16, 16), **more):
-    return Predictor(Seer(scale=1 / CONTRAST), preprocess, MRVolume, labels, window, **more)
+    return Predictor(
+        Seer(scale=1 / CONTRAST), preprocess, MRVolume, MaskOutput(labels), window, **more
+    )
 
 
 def side_of(mask, name):

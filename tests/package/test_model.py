@@ -12,7 +12,7 @@ import torch
 from tiny import SIDES, scan_of, structures
 
 from medlib import io
-from medlib.infer import Predictor
+from medlib.infer import MaskOutput, Predictor
 from medlib.models import Architecture
 from medlib.package import Manifest, Model, ModelError
 from medlib.space import Grid
@@ -29,14 +29,18 @@ def make(**changes):
         "network": TINY.build(1, 3),
         "preprocess": Pipeline((Reorient("SPL"), Spacing((1.5, 1.0, 1.0)), Normalise())),
         "kind": MRVolume,
-        "labels": SIDES,
+        "output": MaskOutput(SIDES),
         "window": (16, 16, 16),
     }
     return Model.describe(
         Predictor(**(arguments | changes)),
         TINY,
         training={"cases": 4, "seconds": 60.0},
-        metrics={"cases": 2, "labels": {"left kidney": 0.9, "right kidney": None}},
+        metrics={
+            "measure": "Dice",
+            "cases": 2,
+            "labels": {"left kidney": 0.9, "right kidney": None},
+        },
     )
 
 
@@ -54,6 +58,10 @@ def unpacked(saved, folder):
     with zipfile.ZipFile(saved) as archive:
         archive.extractall(folder)
     return folder
+
+
+def table(manifest):
+    return manifest["output"]["labels"]["Labels"]
 
 
 def changed(saved, tmp_path, change):
@@ -137,8 +145,8 @@ def test_a_package_is_whole_or_not_there(saved, tmp_path, monkeypatch):
     ("change", "fault"),
     [
         (lambda m: m.update(extra="x"), "extra: Extra inputs are not permitted"),
-        (lambda m: m.update(version=2), "version: Input should be 1"),
-        (lambda m: m.pop("labels"), "labels: Field required"),
+        (lambda m: m.update(version=1), "version: Input should be 2"),
+        (lambda m: m.pop("output"), "output: Field required"),
         (lambda m: m.update(kind="xray"), "kind: Input should be"),
         (lambda m: m["network"].update(name="os.system"), "no architecture is called 'os.system'"),
         (lambda m: m["network"].update(out_channels=5), "another number of channels"),
@@ -151,8 +159,9 @@ def test_a_package_is_whole_or_not_there(saved, tmp_path, monkeypatch):
         (lambda m: m["preprocess"][0].update(code="x"), "Reorient has no code"),
         (lambda m: m.update(window=[16, 16, 17]), "cannot see windows"),
         (lambda m: m.update(window=[16, 16, 0]), "window.2: Input should be greater than 0"),
-        (lambda m: m["labels"].append(m["labels"][0]), "more than once"),
-        (lambda m: m["labels"][0].pop("name"), "name"),
+        (lambda m: table(m).append(table(m)[0]), "more than once"),
+        (lambda m: table(m)[0].pop("name"), "name"),
+        (lambda m: m["output"].update(type="Exec"), "'Exec' is not one of the types"),
         (lambda m: m["weights"].update(file="../../etc/passwd"), "weights.file"),
         (lambda m: m["weights"].update(sha256="0" * 64), "not those of the manifest: damaged"),
     ],
