@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
+Operator: TypeAlias = Callable[[Tensor], Tensor]
 
 _ROWS = 32  # of a band that are multiplied at once: fewer waste less, more are called less often
+_SLAB = 1 << 18  # voxels that are worked on at once: they stay in the processor's cache
 
 
 def multiplied(data: Tensor, matrices: Sequence[Matrix | None]) -> Tensor:
@@ -22,46 +25,99 @@ def multiplied(data: Tensor, matrices: Sequence[Matrix | None]) -> Tensor:
 
     Args:
         data: (channel, slice, row, column).
-        matrices: for slices, rows and columns: (out, in); None leaves that axis as it is.
+        matrices: for slices, rows and columns: (size, size); None leaves that axis as it is.
 
     Returns:
         Float32; ``data`` itself if that is what it is and there is nothing to do.
 
     Example:
-        >>> mean = np.full((1, 4), 0.25)
+        >>> mean = np.full((4, 4), 0.25)
         >>> multiplied(torch.arange(4.0).view(1, 1, 1, 4), (None, None, mean))
-        tensor([[[[1.5000]]]])
+        tensor([[[[1.5000, 1.5000, 1.5000, 1.5000]]]])
     """
-    data = data.float()
-    for axis, matrix in enumerate(matrices):
-        if matrix is not None:
-            shape = list(data.shape)
-            shape[axis + 1] = len(matrix)
-            out = data.new_empty(shape)
-            for channel, target in zip(data, out, strict=True):
-                _along(axis, matrix, channel, target)
-            data = out
-    return data
+    operators = [
+        None if matrix is None else partial(_product, axis, list(_bands(matrix, data.device)))
+        for axis, matrix in enumerate(matrices)
+    ]
+    return _in_slabs(data.float(), operators)
 
 
-def _along(axis: int, matrix: Matrix, data: Tensor, out: Tensor) -> None:
-    factors = torch.from_numpy(matrix).to(data)
-    for rows, columns in _bands(matrix):
-        block = factors[rows, columns]
+def filtered(data: Tensor, weights: Sequence[Matrix | None]) -> Tensor:
+    """``data`` with the frequencies of each axis weighted, by one Fourier transform along each.
+
+    Args:
+        data: (channel, slice, row, column).
+        weights: for slices, rows and columns: of the frequencies 0, 1, … size // 2 (a frequency
+            and its negative have the same); None leaves that axis as it is.
+
+    Returns:
+        Float32; ``data`` itself if that is what it is and there is nothing to do.
+    """
+    operators = [
+        None if factors is None else partial(_weighted, axis, factors)
+        for axis, factors in enumerate(weights)
+    ]
+    return _in_slabs(data.float(), operators)
+
+
+def frequencies(size: int) -> Matrix:
+    """The frequencies, 0, 1, …, that :func:`filtered` weights along an axis of this size."""
+    return np.arange(size // 2 + 1, dtype=np.float64)
+
+
+def _in_slabs(data: Tensor, operators: Sequence[Operator | None]) -> Tensor:
+    # Nothing as large as the scan is made but the result: memory that is new to the process
+    # costs more than the sums.
+    if all(operator is None for operator in operators):
+        return data
+    along_slices, *within = operators
+    out = torch.empty(data.shape, dtype=data.dtype, device=data.device)
+    for source, target in zip(data, out, strict=True):
+        for slab in _slabs(len(source), source[0].numel()):
+            piece = source[slab]
+            for operator in within:
+                piece = piece if operator is None else operator(piece)
+            target[slab] = piece
+        if along_slices is not None:
+            for slab in _slabs(target.shape[1], target[:, 0].numel()):
+                target[:, slab] = along_slices(target[:, slab])
+    return out
+
+
+def _slabs(count: int, voxels: int) -> Iterator[slice]:
+    thick = max(1, _SLAB // voxels)
+    return (slice(start, start + thick) for start in range(0, count, thick))
+
+
+def _product(axis: int, bands: list[tuple[slice, slice, Tensor]], data: Tensor) -> Tensor:
+    out = data.new_empty(data.shape)
+    for rows, columns, block in bands:
         if axis == 0:
             torch.mm(block, data[columns].flatten(1), out=out[rows].flatten(1))
         elif axis == 1:
             out[:, rows] = block @ data[:, columns]
         else:  # one large product, rather than one for each slice
-            out.view(-1, len(matrix))[:, rows] = data[..., columns].flatten(0, 1) @ block.T
+            out.view(-1, out.shape[2])[:, rows] = data[..., columns].flatten(0, 1) @ block.T
+    return out
 
 
-def _bands(matrix: Matrix) -> Iterator[tuple[slice, slice]]:
-    """Blocks of rows, and the columns outside which they are zero."""
+def _bands(matrix: Matrix, device: torch.device) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Blocks of rows, the columns outside which they are zero, and what lies within."""
+    factors = torch.from_numpy(matrix).to(device, torch.float32)
     for start in range(0, len(matrix), _ROWS):
         rows = slice(start, start + _ROWS)
         used = np.flatnonzero(matrix[rows].any(0))
-        yield rows, slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0)
+        columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0)
+        yield rows, columns, factors[rows, columns]
+
+
+def _weighted(axis: int, factors: Matrix, data: Tensor) -> Tensor:
+    spectrum = torch.fft.rfft(data, dim=axis)
+    spectrum.mul_(
+        torch.from_numpy(factors).to(data).view([-1 if k == axis else 1 for k in range(3)])
+    )
+    out: Tensor = torch.fft.irfft(spectrum, n=data.shape[axis], dim=axis)
+    return out
 
 
 def gaussian(size: int, sigma: float) -> Matrix | None:
@@ -97,30 +153,3 @@ def coarsened(size: int, count: int) -> Matrix | None:
     lines = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
     matrix: Matrix = lines @ (shared.clip(0) / width)
     return matrix
-
-
-def filtered(data: Tensor, weights: Sequence[Matrix | None]) -> Tensor:
-    """``data`` with the frequencies of each axis weighted, by one Fourier transform along each.
-
-    Args:
-        data: (channel, slice, row, column).
-        weights: for slices, rows and columns: of the frequencies 0, 1, … size // 2 (a frequency
-            and its negative have the same); None leaves that axis as it is.
-
-    Returns:
-        Float32; ``data`` itself if that is what it is and there is nothing to do.
-    """
-    data = data.float()
-    for axis, factors in enumerate(weights, start=1):
-        if factors is not None:
-            shape = [1] * data.ndim
-            shape[axis] = -1
-            spectrum = torch.fft.rfft(data, dim=axis)
-            spectrum.mul_(torch.from_numpy(factors).to(data).view(shape))
-            data = torch.fft.irfft(spectrum, n=data.shape[axis], dim=axis)
-    return data
-
-
-def frequencies(size: int) -> Matrix:
-    """The frequencies, 0, 1, …, that :func:`filtered` weights along an axis of this size."""
-    return np.arange(size // 2 + 1, dtype=np.float64)
