@@ -1,6 +1,28 @@
-"""Networks, found by name, and where they run."""
+"""Networks: found by name, called alike, thawed by groups, begun from weights learned elsewhere."""
 
 from medlib.models.architectures import ARCHITECTURES, Architecture
+from medlib.models.calling import ModelOutput, call, outputs, read_output, takes_labels
 from medlib.models.device import best_device
+from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
+from medlib.models.inflation import inflate
+from medlib.models.pretrained import Loaded, WeightsError, load_pretrained, read_weights
 
-__all__ = ["ARCHITECTURES", "Architecture", "best_device"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Loaded",
+    "ModelOutput",
+    "WeightsError",
+    "best_device",
+    "call",
+    "decay_groups",
+    "freeze_to",
+    "inflate",
+    "layer_groups",
+    "load_pretrained",
+    "outputs",
+    "read_output",
+    "read_weights",
+    "takes_labels",
+    "train_thawed",
+]
