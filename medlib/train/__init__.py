@@ -9,10 +9,12 @@ from medlib.train.callbacks import (
     Progress,
     StopOnNaN,
 )
+from medlib.train.checkpoint import Checkpoints
 from medlib.train.learner import Learner
 from medlib.train.losses import loss
 from medlib.train.metrics import Metric, dice, metrics
 from medlib.train.plan import Fingerprint, Plan
+from medlib.train.rates import Rates, find_rate
 from medlib.train.scores import Scores, scored
 
 __all__ = [
@@ -20,15 +22,18 @@ __all__ = [
     "Budget",
     "Callback",
     "CancelFit",
+    "Checkpoints",
     "Fingerprint",
     "Learner",
     "Metric",
     "OneCycle",
     "Plan",
     "Progress",
+    "Rates",
     "Scores",
     "StopOnNaN",
     "dice",
+    "find_rate",
     "loss",
     "metrics",
     "scored",

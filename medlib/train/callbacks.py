@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from medlib.train.scores import Scores
 
 if TYPE_CHECKING:
     from medlib.train.learner import Learner
@@ -28,6 +30,13 @@ class Callback:
 
     def before_fit(self, learn: Learner) -> None:
         """Before the first step."""
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """What must outlive the process for a training to go on: tensors, and plain JSON values."""
+        return {}, {}
+
+    def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """Take up what :meth:`state` gave."""
 
     def before_step(self, learn: Learner) -> None:
         """Before each step: ``learn.progress`` and ``learn.batch`` are known."""
@@ -80,6 +89,19 @@ class BestWeights(Callback):
     def __init__(self) -> None:
         self.best = -math.inf
         self._weights: dict[str, torch.Tensor] | None = None
+        self._scores = Scores()
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """The best weights so far, and their scores."""
+        if self._weights is None:
+            return {}, {}
+        return self._weights, {"best": self.best, "scores": self._scores.to_dict()}
+
+    def restore(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        """Go on from them."""
+        if values:
+            self._weights, self.best = tensors, values["best"]
+            self._scores = Scores.from_dict(values["scores"])
 
     def after_validation(self, learn: Learner) -> None:
         """Keep a copy if this is the best so far."""

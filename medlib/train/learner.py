@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,25 +13,16 @@ from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
 from medlib.infer import Output, Predictor, checked
-from medlib.models import best_device, call
+from medlib.models import best_device, call, freeze_to, train_thawed
 from medlib.train.budget import Budget
 from medlib.train.callbacks import BestWeights, Callback, CancelFit, OneCycle, StopOnNaN
 from medlib.train.losses import loss as loss_by_kind
 from medlib.train.optimiser import optimiser_for
 from medlib.train.precision import DTYPES, miscalculated, quickest
+from medlib.train.record import Point
 from medlib.train.scores import Scores, scored
 from medlib.transforms import Item
 from medlib.types import Kind
-
-
-@dataclass(frozen=True)
-class Point:
-    """One line of the training record."""
-
-    step: int
-    seconds: float
-    loss: float
-    scores: Scores | None = None
 
 
 class Learner:
@@ -108,6 +99,8 @@ class Learner:
         self.seconds_a_step = 0.0
         self.scores = Scores()
         self.record: list[Point] = []
+        self.due = 0.0
+        self.active: list[Callback] = []
         self.budget = Budget(steps=1)
         self.batch: Batch
 
@@ -146,6 +139,43 @@ class Learner:
             budget.started = started
         return self.fit(budget, callbacks=[OneCycle(rate or self.rate), *callbacks])
 
+    def fine_tune(
+        self,
+        *,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        frozen: float = 0.1,
+        rate: float | None = None,
+    ) -> Scores:
+        """Train the head alone for a while, then everything: for networks that were pretrained.
+
+        Args:
+            minutes: of wall-clock time, for both together; or
+            epochs: rounds through the training cases.
+            frozen: share of them in which only the last layer group learns.
+            rate: peak learning rate of the last group; left out, the learner's.
+        """
+        share = [frozen, 1 - frozen]
+        begun = time.monotonic()
+        freeze_to(self.network, -1)
+        try:
+            first = self._part(minutes, epochs, share[0])
+            self.fit(Budget(**first), callbacks=[OneCycle(rate or self.rate)])
+        finally:
+            freeze_to(self.network, 0)
+        if minutes is not None:
+            whole = Budget(minutes=minutes)
+            whole.started = begun
+            return self.fit(whole, callbacks=[OneCycle((rate or self.rate) / 2)])
+        rest = self._part(None, epochs, share[1])
+        return self.fit(Budget(**rest), callbacks=[OneCycle((rate or self.rate) / 2)])
+
+    def _part(self, minutes: float | None, epochs: int | None, share: float) -> dict[str, Any]:
+        if minutes is not None:
+            return {"minutes": minutes * share}
+        steps = (epochs or 0) * len(self.data.train) * share / self.batch_size / self.accumulate
+        return {"steps": max(1, round(steps))}
+
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
         """Train until the budget is spent, validating now and then and at the end.
 
@@ -155,8 +185,8 @@ class Learner:
             ValueError: when the time is over before the first step, or a case cannot be used.
             FloatingPointError: when the loss is no longer a number.
         """
-        active = [*self.callbacks, *callbacks]
-        self.budget, self.step = budget, 0
+        self.active = active = [*self.callbacks, *callbacks]
+        self.budget, self.step, self.due = budget, 0, 1.0 / self.validations
         try:
             self._tell(active, "before_fit")  # a checkpoint may set the step here
             with suppress(CancelFit):
@@ -177,10 +207,15 @@ class Learner:
                 cases.prepared(number)
         self.budget.begin()
         origin, first = time.monotonic(), self.step
-        due = (int(self.budget.progress(self.step) * self.validations) + 1) / self.validations
         batches = self.batches()
         while True:
             self.progress = self.budget.progress(self.step)
+            if self.due <= self.progress < 1.0 - 0.5 / self.validations:
+                seconds = self._validate(active)
+                # On a busy machine validation is slow: it may take a fifth of the time, no more.
+                pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
+                self.due = self.budget.progress(self.step) + pause
+                continue
             if self.progress >= 1.0:
                 if not self.step:
                     raise ValueError(
@@ -190,11 +225,6 @@ class Learner:
             self.one_step(batches, active)
             self.seconds_a_step = (time.monotonic() - origin) / (self.step - first)
             self._tell(active, "after_step")
-            if due <= self.progress < 1.0 - 0.5 / self.validations:
-                seconds = self._validate(active)
-                # On a busy machine validation is slow: it may take a fifth of the time, no more.
-                pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
-                due = self.budget.progress(self.step) + pause
 
     def batches(self) -> Iterator[Batch]:
         """Training batches without end, from the one that the next step sees."""
@@ -207,7 +237,7 @@ class Learner:
 
     def one_step(self, batches: Iterator[Batch], active: Iterable[Callback] = ()) -> None:
         """Look at as many batches as a step takes, and change the weights once."""
-        self.model.train()
+        train_thawed(self.network)
         value = 0.0
         for part in range(self.accumulate):
             self.batch = next(batches).to(self.accelerator.device)

@@ -56,6 +56,7 @@ class Scores:
         """Plain JSON values; None where there is nothing to say."""
         return {
             "measure": self.measure,
+            "errors": self.errors,
             "mean": _json(self.mean),
             "labels": {name: _json(value) for name, value in self.labels.items()},
             "overall": {name: _json(value) for name, value in self.overall.items()},
@@ -64,6 +65,16 @@ class Scores:
                 for case, row in self.cases.items()
             },
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """The scores that :meth:`to_dict` wrote, to five digits."""
+        cases = {
+            case: {name: nan if value is None else value for name, value in row.items()}
+            for case, row in values["cases"].items()
+        }
+        overall = {n: nan if value is None else value for n, value in values["overall"].items()}
+        return cls(cases, values["measure"], values["errors"], overall)
 
 
 def scored(predictions: Iterable[tuple[str, Kind, Kind]]) -> Scores:
