@@ -16,11 +16,12 @@ from medlib.transforms.steps import IntensityStep
 from medlib.types import Volume
 
 _LEVELS = 1 << 16
+_PIECE = 1 << 18  # numbers drawn at once: they stay in the processor's cache
 
 
-def levels(count: int, seed: int) -> Tensor:
-    """Evenly spread random integers from 0 to 65535, int32, drawn on the processor."""
-    words = np.random.SFC64(seed).random_raw(-(-count // 4))
+def levels(count: int, source: np.random.SFC64) -> Tensor:
+    """The next evenly spread random integers from 0 to 65535, int32."""
+    words = source.random_raw(-(-count // 4))
     return torch.from_numpy(words.view(np.uint16)[:count]).int()
 
 
@@ -35,10 +36,15 @@ def quantiles() -> Tensor:
     return torch.from_numpy(normal / normal.std()).float()
 
 
-def looked_up(table: Tensor, drawn: Tensor, like: Tensor) -> Tensor:
-    """What ``table`` holds for the integers drawn, of the shape and on the device of ``like``."""
-    found = table.to(like.device).index_select(0, drawn.to(like.device))
-    return found.view(like.shape)
+def looked_up(table: Tensor, like: Tensor, source: np.random.SFC64) -> Tensor:
+    """What ``table`` holds for random integers, of the shape and on the device of ``like``.
+
+    Drawn on the processor, whatever the device.
+    """
+    out = torch.empty(like.numel())
+    for piece in torch.split(out, _PIECE):
+        torch.index_select(table, 0, levels(len(piece), source), out=piece)
+    return out.view(like.shape).to(like.device)
 
 
 def gaussian(like: Tensor, seed: int, deviation: float = 1.0) -> Tensor:
@@ -48,7 +54,7 @@ def gaussian(like: Tensor, seed: int, deviation: float = 1.0) -> Tensor:
         >>> bool((gaussian(torch.zeros(3), 1) == gaussian(torch.ones(3), 1)).all())
         True
     """
-    return looked_up(quantiles() * deviation, levels(like.numel(), seed), like)
+    return looked_up(quantiles() * deviation, like, np.random.SFC64(seed))
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,9 @@ class AddRicianNoise(IntensityStep):
 
     def forward(self, scan: Volume) -> Tensor:
         """The magnitudes, float32."""
-        count = scan.data.numel()
-        drawn = levels(2 * count, self.seed)
-        noise = quantiles() * self.deviation
-        real = looked_up(noise, drawn[:count], scan.data).add_(scan.data).sub_(scan.background)
-        imaginary = looked_up(noise.square(), drawn[count:], scan.data)
+        source, noise = np.random.SFC64(self.seed), quantiles() * self.deviation
+        real = looked_up(noise, scan.data, source).add_(scan.data).sub_(scan.background)
+        imaginary = looked_up(noise.square(), scan.data, source)
         return imaginary.addcmul_(real, real).sqrt_().add_(scan.background)
 
 

@@ -63,7 +63,7 @@ def percentiles(values: Tensor, ranks: Sequence[float]) -> list[float]:
     places = [rank / 100 * (len(values) - 1) for rank in ranks]
     wanted = torch.tensor([[int(p), min(int(p) + 1, len(values) - 1)] for p in places])
     # Division first: the extent may be too large, or its inverse too small, for float32.
-    bins = ((values - low) / (high - low) * (_BINS - 1)).int()
+    bins = (values - low).div_(high - low).mul_(_BINS - 1).int()
     counts = torch.bincount(bins, minlength=_BINS).cpu()
     ends = counts.cumsum(0)
     needed = torch.zeros(_BINS, dtype=torch.bool)

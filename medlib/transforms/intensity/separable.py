@@ -149,7 +149,10 @@ def coarsened(size: int, count: int) -> Matrix | None:
     width = size / count
     starts, voxels = np.arange(count)[:, None] * width, np.arange(size)
     shared = np.minimum(starts + width, voxels + 1) - np.maximum(starts, voxels)
+    cells = shared.clip(0) / width
     places = ((voxels + 0.5) / width - 0.5).clip(0, count - 1)
-    lines = (1 - np.abs(places[:, None] - np.arange(count))).clip(0)
-    matrix: Matrix = lines @ (shared.clip(0) / width)
+    # By rows, not by a product: numpy's threads and torch's would get in each other's way.
+    last = places.astype(int)
+    share = (places - last)[:, None]
+    matrix: Matrix = (1 - share) * cells[last] + share * cells[(last + 1).clip(max=count - 1)]
     return matrix

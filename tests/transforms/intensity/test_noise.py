@@ -7,7 +7,7 @@ from scipy import stats
 
 from medlib.space import Grid
 from medlib.transforms import AddNoise, AddRicianNoise, Noise, RicianNoise, apply
-from medlib.transforms.intensity.noise import gaussian, levels
+from medlib.transforms.intensity.noise import gaussian, levels, quantiles
 from medlib.types import MRVolume
 
 GRID = Grid.from_axes((60, 60, 60))
@@ -26,18 +26,24 @@ def test_noise_is_normal_and_white():
             assert abs(float((noise * away).mean())) < 5e-3
 
 
+def drawn(count, seed):
+    return levels(count, np.random.SFC64(seed))
+
+
 def test_seeds_differ_and_lengths_agree():
-    assert torch.equal(levels(10, 5), levels(1000, 5)[:10])
-    assert not torch.equal(levels(10, 5), levels(10, 6))
-    assert levels(0, 1).shape == (0,)
-    drawn = levels(1 << 18, 0)
-    assert (int(drawn.min()), int(drawn.max())) == (0, 65535)
-    assert abs(float(np.corrcoef(levels(10_000, 1), levels(10_000, 2))[0, 1])) < 0.04
+    assert torch.equal(drawn(10, 5), drawn(1000, 5)[:10])
+    assert not torch.equal(drawn(10, 5), drawn(10, 6))
+    many = drawn(1 << 18, 0)
+    assert (int(many.min()), int(many.max())) == (0, 65535)
+    assert abs(float(np.corrcoef(drawn(10_000, 1), drawn(10_000, 2))[0, 1])) < 0.04
+    # More than is drawn at once: one piece goes on where the last one ended.
+    long = gaussian(torch.empty(600_000), 5)
+    assert torch.equal(long, quantiles()[drawn(600_000, 5)])
 
 
 def test_the_numbers_are_the_same_on_every_machine():
     """Drawn words are numpy's SFC64, whose stream is fixed; so a trail gives the same noise."""
-    assert levels(4, 7).tolist() == [24271, 64080, 29299, 2874]
+    assert drawn(4, 7).tolist() == [24271, 64080, 29299, 2874]
 
 
 @pytest.mark.parametrize("signal", [0.0, 1.0, 5.0, 30.0])
