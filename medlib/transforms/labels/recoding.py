@@ -191,23 +191,32 @@ class Encode(Step):
 
 @apply.register
 def _(step: Encode, value: Mask) -> Probabilities:
-    if unknown := value.unknown_ids():
-        raise ValueError(
-            f"the mask holds the ids {', '.join(map(str, unknown))}, which its label table has "
-            "not; there is no channel for them"
-        )
     if value.known != value.labels or bool(value.unseen().any()):
         raise ValueError(
             "this mask is annotated in part only, and probabilities would call background what "
             "nobody looked at or for"
         )
-    data = value.data.new_zeros((1 + len(value.labels), *value.grid.shape), dtype=torch.float32)
-    data[0] = 1.0
-    for layer in value.data:
-        data[0].masked_fill_(layer != 0, 0.0)
-        for channel, label in zip(data[1:], value.labels, strict=True):
-            channel.masked_fill_(layer == label.id, 1.0)
+    empty, first = (value.data == 0).all(0), value.data[0]
+    data = value.data.new_empty((1 + len(value.labels), *value.grid.shape), dtype=torch.float32)
+    data[0] = empty
+    named = torch.zeros_like(empty)
+    for channel, label in zip(data[1:], value.labels, strict=True):
+        here = first == label.id
+        for layer in value.data[1:]:
+            here |= layer == label.id
+        channel.copy_(here)
+        named |= here
+    if not torch.equal(named, ~empty) or len(value.data) > 1:
+        _refuse_unknown(value)
     return Probabilities(data, value.grid, value.labels)
+
+
+def _refuse_unknown(value: Mask) -> None:
+    if unknown := value.unknown_ids():
+        raise ValueError(
+            f"the mask holds the ids {', '.join(map(str, unknown))}, which its label table has "
+            "not; there is no channel for them"
+        )
 
 
 @undo.register
