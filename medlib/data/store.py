@@ -175,8 +175,7 @@ class Store:
     def _make_room(self, size: int) -> bool:
         entries = sorted(self._entries(), key=lambda entry: entry.stat.st_mtime_ns)
         total = size + sum(entry.stat.st_size for entry in entries)
-        idle_since = time.time() - self.in_use_seconds
-        idle = [e for e in entries if e.stat.st_mtime < idle_since and e.path.suffix != _PARTIAL]
+        idle = [entry for entry in entries if self._is_idle(entry)]
         if total - sum(entry.stat.st_size for entry in idle) > self.limit_bytes:
             return False
         for entry in idle:
@@ -195,11 +194,16 @@ class Store:
                     with suppress(FileNotFoundError):  # another process was quicker
                         yield _Entry(Path(entry.path), entry.stat())
 
+    def _is_idle(self, entry: _Entry) -> bool:
+        """Whether it may go: nobody has used it lately, or its writer was killed."""
+        half_written = entry.path.suffix == _PARTIAL
+        age = time.time() - entry.stat.st_mtime
+        return age > (_ABANDONED_SECONDS if half_written else self.in_use_seconds)
+
     def _sweep(self) -> None:
         """Remove what writers that were killed have left half-written."""
-        abandoned = time.time() - _ABANDONED_SECONDS
         for entry in self._entries():
-            if entry.path.suffix == _PARTIAL and entry.stat.st_mtime < abandoned:
+            if entry.path.suffix == _PARTIAL and self._is_idle(entry):
                 entry.path.unlink(missing_ok=True)
 
     @staticmethod

@@ -64,7 +64,7 @@ def _same_names(table: Labels, own: Labels, ids: Iterable[int], name: str) -> No
                 f"{name} calls label {number} {found!r}, and the label table it is read by "
                 f"{wanted!r}: one of the two is wrong"
             )
-    if own.ignored in ids and own.ignored != table.ignored:
+    if own.ignored in set(ids) and own.ignored != table.ignored:
         raise UnreadableError(
             f"{name} says of id {own.ignored} that nobody looked there, and the label table it is "
             "read by does not"

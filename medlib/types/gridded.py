@@ -6,7 +6,7 @@ Tensors are (channel, slice, row, column); see :mod:`medlib.space` for coordinat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan, nan
@@ -253,14 +253,15 @@ class Mask(Gridded):
             raise ValueError(f"a mask holds integers, not {self.data.dtype}")
         if self.annotated is None:
             return
-        if isinstance(self.annotated, str):  # it would be a name a letter
-            raise TypeError(f"several names are annotated: ({self.annotated!r},), not one string")
-        if strange := [name for name in self.annotated if name not in self.labels]:
+        names: Sequence[str] = self.annotated
+        if isinstance(names, str):  # it would be a name a letter
+            raise TypeError(f"several names are annotated: ({names!r},), not one string")
+        if strange := [name for name in names if name not in self.labels]:
             raise ValueError(
                 f"{', '.join(strange)} cannot have been annotated, since the label table has "
                 f"{', '.join(self.labels.names) or 'no names'} only"
             )
-        in_order = tuple(name for name in self.labels.names if name in self.annotated)
+        in_order = tuple(name for name in self.labels.names if name in names)
         object.__setattr__(self, "annotated", in_order)
 
     @property

@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -82,6 +83,10 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> tuple[int, int]:
         code = writers.pop(0).kill()
         assert code == -signal.SIGKILL, f"a writer met something wrong and stopped: {code}"
         killed += 1
+        for leftover in folder.glob("*.part"):  # or they would soon take all the room
+            with suppress(FileNotFoundError):
+                if leftover.stat().st_mtime < time.time() - 1:
+                    os.utime(leftover, (0, time.time() - 3600))
         writers.append(forked(lambda n=n: write(folder, seed + n + 1)))
     for writer in writers:
         writer.kill()
