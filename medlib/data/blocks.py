@@ -161,11 +161,13 @@ class MaskBlock(TargetBlock):
         return mask
 
     def tensor(self, value: Kind) -> Tensor:
-        """Channel numbers: (1, slice, row, column), int64."""
+        """Channel numbers: (1, slice, row, column), int64; -1 where nobody looked."""
         assert isinstance(value, Mask)
-        ids = value.data
-        lookup = torch.zeros(max(self.labels.ids, default=0) + 1, dtype=torch.int64)
+        ids, ignored = value.data, self.labels.ignored
+        lookup = torch.zeros(max([*self.labels.ids, ignored or 0]) + 1, dtype=torch.int64)
         lookup[list(self.labels.ids)] = torch.arange(1, len(self.labels) + 1)
+        if ignored is not None:
+            lookup[ignored] = -1
         return lookup.to(ids.device)[ids.long()]
 
 

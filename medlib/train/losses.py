@@ -20,7 +20,9 @@ def loss(prediction: Tensor, target: Kind, *others: Kind) -> Tensor:
     targets        prediction                                      loss
     =============  ==============================================  ===========================
     masks          logits (item, 1 + labels, slice, row, column),  Dice over the batch and
-                   background first, then the table's order        cross-entropy, equal parts
+                   background first, then the table's order        cross-entropy, equal parts;
+                                                                   what nobody looked at or
+                                                                   for is not asked
     points         LPS millimetres (item, n, 3)                    mean distance, in mm
     a category     logits (item, words of the vocabulary)          cross-entropy
     categories     logits (item, words of the vocabulary)          binary cross-entropy
@@ -42,13 +44,30 @@ def loss(prediction: Tensor, target: Kind, *others: Kind) -> Tensor:
     raise NotImplementedError
 
 
-def dice_and_cross_entropy() -> nn.Module:
-    """From logits and (item, 1, …) channel numbers to Dice and cross-entropy, in equal parts."""
-    from monai.losses import DiceCELoss
+def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
+    """Soft Dice over the whole batch, and cross-entropy, in equal parts.
 
-    # Dice over the whole batch: a patch without a structure then says little about it.
-    both: nn.Module = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
+    A patch without a structure says little about it, so Dice looks at the batch as one.
+
+    Args:
+        logits: (item, class, slice, row, column).
+        channels: (item, 1, slice, row, column), the true class; :data:`UNSEEN` where it is not
+            known, and nothing is asked.
+    """
+    from monai.losses import DiceLoss
+
+    seen = channels != UNSEEN
+    shares = torch.softmax(logits, 1) * seen  # an unseen voxel counts for no class at all
+    truth = nn.functional.one_hot(channels[:, 0].clamp(min=0), logits.shape[1])
+    overlap = DiceLoss(batch=True)(shares, truth.movedim(-1, 1).to(shares) * seen)
+    if not bool(seen.any()):
+        return overlap * 0.0  # type: ignore[no-any-return]
+    entropy = nn.functional.cross_entropy(logits, channels[:, 0], ignore_index=UNSEEN)
+    both: Tensor = overlap + entropy
     return both
+
+
+UNSEEN = -1
 
 
 @loss.register
@@ -57,8 +76,26 @@ def _(prediction: Tensor, target: Mask, *others: Mask) -> Tensor:
     names = _shared("labels", [mask.labels.names for mask in targets])
     _shaped(prediction, (len(targets), 1 + len(names), *target.grid.shape))
     numbers = torch.stack([_channels(mask) for mask in targets]).to(prediction.device)
-    found: Tensor = dice_and_cross_entropy()(prediction, numbers)
-    return found
+    return dice_and_cross_entropy(_marginal(prediction, targets), numbers)
+
+
+def _marginal(logits: Tensor, targets: tuple[Mask, ...]) -> Tensor:
+    """Logits in which structures that nobody looked for in an item are part of its background.
+
+    A voxel that bears no structure there may still be any of them (Shi et al., Marginal loss and
+    exclusion loss for partially supervised multi-organ segmentation, 2021).
+    """
+    if all(mask.annotated is None for mask in targets):
+        return logits
+    rows = []
+    for item, mask in zip(logits, targets, strict=True):
+        asked = [True, *(name in mask.known for name in mask.labels.names)]
+        known = torch.tensor(asked, device=logits.device).view(-1, 1, 1, 1)
+        background = ~known
+        background[0] = True
+        merged = torch.logsumexp(item.masked_fill(~background, -torch.inf), 0, keepdim=True)
+        rows.append(torch.cat([merged, item[1:].masked_fill(~known[1:], -1e4)]))
+    return torch.stack(rows)
 
 
 @loss.register

@@ -224,14 +224,17 @@ def _structures(prediction: Mask, target: Mask) -> Iterator[tuple[Label, Grid, F
         )
     _known_to(prediction.labels, target.labels)
     ours, theirs = prediction.extents(), target.extents()
-    for label in target.labels:
+    seen = ~target.unseen() if target.labels.ignored is not None else None
+    for label in target.known:  # of what nobody looked for, nothing is right or wrong
         number = prediction.labels[label.name].id
         windows = [w for w in (ours.get(number), theirs.get(label.id)) if w is not None]
         start = [min(w[k].start for w in windows) if windows else 0 for k in range(3)]
         stop = [max(w[k].stop for w in windows) if windows else 0 for k in range(3)]
         window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         p, t = (
-            (mask.data[:, *window] == own).any(0).cpu().numpy()
+            ((mask.data[:, *window] == own).any(0) & (True if seen is None else seen[window]))
+            .cpu()
+            .numpy()
             for mask, own in ((prediction, number), (target, label.id))
         )
         yield label, target.grid.window(start, [max(1, n) for n in p.shape]), p, t

@@ -341,6 +341,20 @@ class Mask(Gridded):
             found[label_id].setflags(write=False)
         return found
 
+    @cached_property
+    def looked_at(self) -> npt.NDArray[np.int32] | None:
+        """Indices (n, 3) of some of the voxels that somebody looked at; None where that is all.
+
+        As :attr:`sites`, at most ten thousand, evenly spread, looked for once.
+        """
+        unseen = self.unseen()
+        if not bool(unseen.any()):
+            return None
+        inside = np.flatnonzero(~unseen.cpu().numpy())
+        spread = np.linspace(0, len(inside) - 1, min(len(inside), _SITES)).astype(np.int64)
+        index = np.stack(np.unravel_index(inside[spread], self.grid.shape), axis=1)
+        return index.astype(np.int32)
+
     def volumes_ml(self) -> dict[str, float]:
         """Volume in millilitres of each label that was looked for, 0 for one that is not there.
 

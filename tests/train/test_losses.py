@@ -88,3 +88,47 @@ def test_masks_that_one_answer_a_voxel_cannot_say_are_refused():
         loss(logits, Mask(mask.data.expand(2, *GRID.shape), GRID, LABELS))
     with pytest.raises(ValueError, match=r"ids that its table has not: \[5\]"):
         loss(logits, Mask(torch.full_like(mask.data, 5), GRID, LABELS))
+
+
+# --- what nobody looked at or for ----------------------------------------------------------------
+
+PARTLY = Labels(LABELS.entries, ignored=9)
+
+
+def test_voxels_that_nobody_looked_at_teach_nothing():
+    targets, _ = masks()
+    drawn = torch.zeros(1, *GRID.shape, dtype=torch.bool)
+    drawn[:, :2] = True  # two slices of four
+    partly = [Mask(m.data.where(drawn, torch.tensor(9)), GRID, PARTLY) for m in targets]
+    logits = torch.randn(2, 3, *GRID.shape, requires_grad=True)
+    found = loss(logits, *partly)
+    found.backward()
+    assert (logits.grad[:, :, 2:] == 0).all()
+    assert (logits.grad[:, :, :2] != 0).any()
+    half = GRID.window((0, 0, 0), (2, 6, 5))
+    alone = [Mask(m.data[:, :2], half, LABELS) for m in targets]
+    assert found.item() == pytest.approx(float(loss(logits.detach()[:, :, :2], *alone)), abs=1e-5)
+
+
+def test_a_scan_that_nobody_drew_on_is_no_fault_of_the_network():
+    blank = Mask(torch.full((1, *GRID.shape), 9), GRID, PARTLY)
+    logits = torch.randn(1, 3, *GRID.shape, requires_grad=True)
+    loss(logits, blank).backward()
+    assert (logits.grad == 0).all()
+
+
+def test_a_structure_that_nobody_looked_for_is_not_taken_for_background():
+    """Sure of a spleen where only the liver was drawn: right as far as anybody knows."""
+    ids = torch.zeros(1, *GRID.shape, dtype=torch.int64)
+    ids[:, 0] = 7
+    everything = Mask(ids, GRID, LABELS)
+    liver_only = Mask(ids, GRID, LABELS, annotated=("liver",))
+    truth = torch.zeros(1, 3, *GRID.shape)
+    truth[:, 1, 0] = 30.0  # liver where it is
+    truth[:, 2, 1:] = 30.0  # spleen everywhere else
+    assert float(loss(truth, liver_only)) < 1e-3
+    assert float(loss(truth, everything)) > 1.0
+    both = torch.cat([truth, truth]).requires_grad_()
+    loss(both, liver_only, everything).backward()
+    assert both.grad[0].abs().max() < 1e-3
+    assert both.grad[1].abs().max() > 1e-3

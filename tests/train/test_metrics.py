@@ -265,3 +265,14 @@ def test_measurements_are_compared_in_one_unit_or_not_at_all():
         metrics(Measurement(1.1, "l"), Measurement(1000, "mm"))
     with pytest.raises(ValueError, match="not the same"):
         metrics(Measurement(1.1, "l", "spleen"), Measurement(1.1, "l", "liver"))
+
+
+def test_what_nobody_looked_at_or_for_is_neither_right_nor_wrong():
+    grid = Grid.from_axes((1, 2, 4))
+    table = Labels.of({1: "liver", 2: "spleen"}, ignored=9)
+    target = Mask(torch.tensor([[[[1, 1, 0, 0], [9, 9, 9, 9]]]]), grid, table, annotated=("liver",))
+    found = Mask(
+        torch.tensor([[[[1, 1, 2, 2], [1, 1, 1, 2]]]]), grid, Labels.of(["liver", "spleen"])
+    )
+    assert dice(found, target) == {"liver": 1.0}
+    assert {m.of for m in metrics(found, target)} == {"liver"}

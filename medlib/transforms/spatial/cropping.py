@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.transforms.chance import Chance
 from medlib.transforms.labels.recipes import known_names
@@ -222,7 +224,8 @@ class RandomPatch(Transform):
     Moves before it are not carried out on the whole scan: the patch is the only grid that
     voxels are read on. Labels take turns: a small lesion is chosen as often as a large liver.
     Where labels are is looked for once for each mask (:attr:`medlib.types.Mask.sites`), so that
-    many patches of one mask cost no more than the first.
+    many patches of one mask cost no more than the first. Where a mask was drawn on some slices
+    only, patches lie about voxels that somebody looked at.
 
     Args:
         shape: of the patch, along (slice, row, column); a scan that is smaller is padded.
@@ -244,7 +247,14 @@ class RandomPatch(Transform):
     def draw(self, scene: Scene, chance: Chance) -> Move:
         """The move onto the patch."""
         room = np.array(scene.grid.shape) - np.array(self.shape)
-        centre = self._label_voxel(scene, chance.rng) if chance.happens(self.on_label) else None
+        masks = [value for value in scene.unmoved if isinstance(value, Mask)]
+        sites = [(mask.grid, found) for mask in masks for found in mask.sites.values()]
+        looked = [(m.grid, m.looked_at) for m in masks if m.looked_at is not None]
+        centre = None
+        if chance.happens(self.on_label):
+            centre = _one_of(sites, scene, chance.rng)
+        if centre is None:
+            centre = _one_of(looked, scene, chance.rng)
         if centre is None:
             start = np.floor(chance.rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
         else:
@@ -253,21 +263,22 @@ class RandomPatch(Transform):
         start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
         return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))
 
-    def _label_voxel(self, scene: Scene, rng: np.random.Generator) -> FloatArray | None:
-        """Index on the scene's grid of a voxel of some label; None where no label is to be seen.
 
-        Labels, and then voxels, are tried in random order, since moves may have taken them away.
-        """
-        masks = [value for value in scene.unmoved if isinstance(value, Mask)]
-        labels = [(mask.grid, sites) for mask in masks for sites in mask.sites.values()]
-        for number in rng.permutation(len(labels)):
-            grid, sites = labels[number]
-            for tried in (sites[rng.integers(len(sites), size=_TRIES)], sites):
-                moved = scene.grid.to_index(scene.moved(grid.to_patient(tried)))
-                inside = ((moved >= -0.5) & (moved <= np.array(scene.grid.shape) - 0.5)).all(-1)
-                if inside.any():
-                    return moved[rng.choice(np.flatnonzero(inside))]  # type: ignore[no-any-return]
-        return None
+def _one_of(
+    places: Sequence[tuple[Grid, npt.NDArray[np.int32]]], scene: Scene, rng: np.random.Generator
+) -> FloatArray | None:
+    """Index on the scene's grid of one of some voxels; None where none of them is to be seen.
+
+    Groups, and then voxels, are tried in random order, since moves may have taken them away.
+    """
+    for number in rng.permutation(len(places)):
+        grid, voxels = places[number]
+        for tried in (voxels[rng.integers(len(voxels), size=_TRIES)], voxels):
+            moved = scene.grid.to_index(scene.moved(grid.to_patient(tried)))
+            inside = ((moved >= -0.5) & (moved <= np.array(scene.grid.shape) - 0.5)).all(-1)
+            if inside.any():
+                return moved[rng.choice(np.flatnonzero(inside))]  # type: ignore[no-any-return]
+    return None
 
 
 def _window(scene: Scene, start: Sequence[int], stop: Sequence[int]) -> Move | None:

@@ -473,3 +473,14 @@ def test_recipes_are_json(recipe):
     assert Pipeline.from_list(json.loads(json.dumps(pipeline.to_list())), allowed=RECIPES) == (
         pipeline
     )
+
+
+def test_patches_lie_where_somebody_looked():
+    """A scan drawn on two slices of forty: no patch of it is of slices that nobody drew on."""
+    grid = Grid.from_axes((40, 16, 16))
+    ids = torch.full((1, *grid.shape), 9, dtype=torch.uint8)
+    ids[:, 20:22] = 0
+    mask = Mask(ids, grid, Labels((), ignored=9))
+    for seed in range(30):
+        patch = Pipeline((RandomPatch((4, 8, 8)),))(Item((mask,)), seed=seed).values[0]
+        assert (~patch.unseen()).any()
