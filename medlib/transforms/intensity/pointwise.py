@@ -9,6 +9,7 @@ from math import isfinite, log2
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from medlib.transforms.steps import IntensityStep, apply, undo
 from medlib.types import Volume
@@ -171,10 +172,14 @@ class Power(Pointwise):
         return self._bent(values, 1 / self.gamma)
 
     def _bent(self, values: Tensor, gamma: float) -> Tensor:
-        # By logarithms to base 2, in fewer passes than pow takes, each of them quicker.
-        share = (values.float() - self.low).clamp_(min=0.0).log2_()
-        scale = torch.tensor((1 - gamma) * log2(self.high - self.low))
-        return torch.add(scale, share, alpha=gamma, out=share).exp2_().add_(self.low)
+        # By logarithms to base 2, which are quicker than pow, but for those of 0, which are much
+        # slower: so nothing stands for 0, and becomes 0 again.
+        scale, nothing = (1 - gamma) * log2(self.high - self.low), -120
+        share = (values.float() - self.low).clamp_(min=2.0**nothing).log2_()
+        torch.add(torch.tensor(scale), share, alpha=gamma, out=share)
+        least = 1.01 * 2.0 ** (gamma * nothing + scale)
+        bent: Tensor = threshold(share.exp2_(), least, 0.0, inplace=True)
+        return bent.add_(self.low)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from medlib.types import Volume
 
 _BINS = 1 << 16
+_MANY = 1 << 14  # values in one bin, which are more likely to be the same than not
 
 
 def counted(scan: Volume, above: float | None) -> Tensor:
@@ -61,19 +62,35 @@ def percentiles(values: Tensor, ranks: Sequence[float]) -> list[float]:
     if low == high:
         return [low] * len(ranks)
     places = [rank / 100 * (len(values) - 1) for rank in ranks]
-    wanted = torch.tensor([[int(p), min(int(p) + 1, len(values) - 1)] for p in places])
+    wanted = [(int(p), min(int(p) + 1, len(values) - 1)) for p in places]
     # Division first: the extent may be too large, or its inverse too small, for float32.
     bins = (values - low).div_(high - low).mul_(_BINS - 1).int()
     counts = torch.bincount(bins, minlength=_BINS).cpu()
     ends = counts.cumsum(0)
-    needed = torch.zeros(_BINS, dtype=torch.bool)
-    needed[torch.searchsorted(ends, wanted.flatten(), right=True)] = True
-    chosen = needed.to(bins.device).index_select(0, bins).nonzero()[:, 0]
-    kept = values[chosen].sort().values.double().cpu()
-    # How many of the values before each place were not kept: the place among those that were.
-    skipped = torch.where(needed, 0, counts).cumsum(0)
-    ranked = wanted - skipped[torch.searchsorted(ends, wanted, right=True)]
+    found: dict[int, float] = {}
+    loose = torch.zeros(_BINS, dtype=torch.bool)
+    needed = torch.searchsorted(ends, torch.tensor(wanted), right=True)
+    for number in set(needed.flatten().tolist()):
+        # Air, or a value that was clipped to: not to be sorted.
+        if counts[number] > _MANY and (value := _only(values, bins == number)) is not None:
+            first = int(ends[number] - counts[number])
+            found |= {k: value for pair in wanted for k in pair if first <= k < int(ends[number])}
+        else:
+            loose[number] = True
+    kept = values[loose.to(bins.device).index_select(0, bins).nonzero()[:, 0]].sort().values.cpu()
+    # How many of the values before each place were not kept.
+    skipped = torch.where(loose, 0, counts).cumsum(0)
+    for k in {k for pair in wanted for k in pair if k not in found}:
+        number = int(torch.searchsorted(ends, k, right=True))
+        found[k] = float(kept[k - int(skipped[number])])
     return [
-        float(kept[i] + (p - int(p)) * (kept[j] - kept[i]))
-        for p, (i, j) in zip(places, ranked.tolist(), strict=True)
+        found[i] + (p - int(p)) * (found[j] - found[i])
+        for p, (i, j) in zip(places, wanted, strict=True)
     ]
+
+
+def _only(values: Tensor, chosen: Tensor) -> float | None:
+    """The one value that all chosen ones have, or None where they differ."""
+    least = float(torch.where(chosen, values, torch.inf).amin())
+    greatest = float(torch.where(chosen, values, -torch.inf).amax())
+    return least if least == greatest else None

@@ -40,6 +40,17 @@ def test_gamma_is_monai_s(gamma):
     assert torch.allclose(out, torch.as_tensor(monai(scan.data)), rtol=1e-5, atol=1e-2)
 
 
+@given(st.floats(0.05, 8), st.floats(1e-3, 1e5))
+def test_nothing_stays_nothing(gamma, high):
+    """Exactly: whatever looks for what is above 0 afterwards finds the same voxels."""
+    step = Power(gamma, 0.0, high)
+    values = torch.tensor([0.0, -1.0, 0.2 * high, high])
+    there = step.map(values)
+    assert (there > 0).tolist() == (values > 0).tolist()
+    assert (there[:2] == 0).all()
+    assert (step.unmap(there)[:2] == 0).all()
+
+
 @given(st.floats(0.3, 3), st.floats(-1e4, 1e4), st.floats(1, 1e4))
 def test_gamma_keeps_the_ends_and_comes_back(gamma, low, extent):
     step = Power(gamma, low, low + extent, units="HU")

@@ -56,6 +56,17 @@ def test_percentiles_are_exact_beside_metal(outlier):
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("air", [-1000.0, 0.0, 300.0])
+@pytest.mark.parametrize("high", [1.0, 1e30])
+def test_percentiles_are_exact_beside_much_air(air, high):
+    values = torch.randn(200_000, generator=torch.Generator().manual_seed(0)) * 100
+    values[:90_000] = air
+    values[-1] *= high
+    ranks = (0, 1, 10, 30, 44, 45, 46, 50, 90, 99, 100)
+    wanted = np.percentile(values.double().numpy(), ranks)
+    np.testing.assert_allclose(percentiles(values, ranks), wanted, rtol=1e-6)
+
+
 def test_more_values_than_torch_s_quantile_takes():
     values = torch.arange(17_000_000, dtype=torch.float32).flip(0)
     # Beyond 2**24 float32 has even numbers only.
