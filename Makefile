@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test test-core lint clean
 
 install: $(VENV)/.installed
 
@@ -23,6 +23,14 @@ lint: install
 
 test: lint
 	$(BIN)/pytest
+
+# The core alone, with nothing but what it needs, on any supported torch: make test-core TORCH=2.11.0
+CORE ?= .venv-core
+TORCH ?= 2.13.0
+test-core:
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/pip install --quiet torch==$(TORCH) monai accelerate numpy scipy plum-dispatch safetensors pytest hypothesis
+	PYTHONPATH=. $(CORE)/bin/python -m pytest tests/space tests/types tests/transforms medlib/space medlib/types medlib/transforms
 
 clean:
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
