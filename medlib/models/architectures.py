@@ -27,7 +27,7 @@ from typing import Any
 
 from torch import nn
 
-from medlib.models import studies
+from medlib.models import libraries, studies
 
 Strides = tuple[tuple[int, int, int], ...]
 Triple = tuple[int, int, int]
@@ -36,6 +36,9 @@ DENSENETS: Mapping[int, tuple[int, ...]] = {
     169: (6, 12, 32, 32),
     201: (6, 12, 48, 32),
 }
+
+
+_SWIN_PATCH = 2  # the decoder doubles sizes, whatever a patch is
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,12 @@ def _segresnet(in_channels: int, out_channels: int, **arguments: Any) -> nn.Modu
 
 
 def _swinunetr(in_channels: int, out_channels: int, **arguments: Any) -> nn.Module:
+    libraries.einops()
     from monai.networks.nets import SwinUNETR
 
-    network: nn.Module = SwinUNETR(in_channels, out_channels, spatial_dims=3, **arguments)
+    network: nn.Module = SwinUNETR(
+        in_channels, out_channels, spatial_dims=3, patch_size=_SWIN_PATCH, **arguments
+    )
     return network
 
 
@@ -93,7 +99,7 @@ def _by_blocks(arguments: Mapping[str, Any]) -> Triple:
 
 
 def _by_patches(arguments: Mapping[str, Any]) -> Triple:
-    return (arguments.get("patch_size", 2) ** 5,) * 3
+    return (_SWIN_PATCH**5,) * 3
 
 
 def _by_pools(arguments: Mapping[str, Any]) -> Triple:
@@ -113,7 +119,7 @@ ARCHITECTURES: Mapping[str, Family] = {
     "dynunet": Family(_dynunet, _by_strides, per_study=False),
     "segresnet": Family(_segresnet, _by_blocks, per_study=False),
     "swinunetr": Family(_swinunetr, _by_patches, per_study=False),
-    "encoder": Family(studies.unet_encoder, _any, per_study=True),
+    "encoder": Family(studies.unet_encoder, _by_strides, per_study=True),
     "resnet": Family(studies.resnet, _any, per_study=True),
     "densenet": Family(studies.densenet, _by_pools, per_study=True),
     "slices": Family(studies.slices, _images, per_study=True),
@@ -288,7 +294,10 @@ class Architecture:
 
     @property
     def divisor(self) -> Triple:
-        """What each spatial size must be a multiple of."""
+        """What each spatial size must be a multiple of, and one of them larger than.
+
+        The larger one is for the norms: at the coarsest level they need more than one voxel.
+        """
         return ARCHITECTURES[self.name].divisor(self.arguments)
 
     @property

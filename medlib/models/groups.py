@@ -142,7 +142,7 @@ def _spared(network: nn.Module) -> Iterator[Parameter]:
 
 def _parts(network: nn.Module) -> list[list[nn.Module]]:
     """The modules of each group."""
-    from monai.networks.nets import UNet
+    from monai.networks.nets import DynUNet, UNet
 
     from medlib.models.unets import halves
 
@@ -150,6 +150,9 @@ def _parts(network: nn.Module) -> list[list[nn.Module]]:
         # The last level up already has as many channels as there are classes.
         encoder, decoder = halves(network)
         return [encoder, decoder[:-1], decoder[-1:]]
+    if isinstance(network, DynUNet):  # MONAI's names every layer twice
+        heads = [network.output_block, *getattr(network, "deep_supervision_heads", ())]
+        return [*halves(network), heads]
     children = [(n, m) for n, m in network.named_children() if any(True for _ in m.parameters())]
     if not children:
         return [[network]]

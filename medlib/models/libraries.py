@@ -1,4 +1,4 @@
-"""Libraries of networks that are not always installed: torchvision and timm."""
+"""Libraries that some networks need, and that are not always installed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ def timm() -> ModuleType:
     """
     torchvision()
     return _installed("timm")
+
+
+def einops() -> ModuleType:
+    """The package ``einops``, which MONAI's transformers are written with.
+
+    Raises:
+        ImportError: when it is not installed.
+    """
+    return _installed("einops")
 
 
 @cache
