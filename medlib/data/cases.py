@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from medlib import io
 from medlib.data.label_table import find_labels
+from medlib.data.patients import patient_of
 from medlib.io.files import File
 from medlib.types import Labels
 
@@ -94,6 +97,9 @@ def pair(scans: Path, labels: Path) -> Pairing:
     labels may lie in one folder. A name that fits two scans, or two label files, is not used:
     which is meant cannot be known.
 
+    Where not all structures were looked for in every scan, ``annotated.json`` beside the labels
+    says so: ``{"case_1": ["liver"]}``; of cases that it does not name, all were.
+
     Raises:
         FileNotFoundError: when a path does not exist.
         ValueError: when nothing can be paired, saying what was found.
@@ -117,22 +123,63 @@ def pair(scans: Path, labels: Path) -> Pairing:
             set_aside.append((stack.name, f"no label file for it alone in {labels}"))
             continue
         used.add(label)
-        # Files named alike in two folders are two patients', as far as NIfTI can tell.
-        patient = stack.patient if stack.source == "dicom" else stack.name
-        cases.append(Case(stack.name, patient, stack, label, study=stack.study))
+        cases.append(case_of(stack.name, stack, label))
     label_files = [*maps, *segs]
     set_aside += [
         (path.name, f"no scan for it alone in {scans}") for path in label_files if path not in used
     ]
     if not cases:
         raise ValueError(
-            f"no scan in {scans} has a label in {labels}. Scans: {_few([s.name for s in stacks])}. "
-            f"Labels: {_few([path.name for path in label_files])}. "
+            f"no scan in {scans} has a label in {labels}. Scans: {few([s.name for s in stacks])}. "
+            f"Labels: {few([path.name for path in label_files])}. "
             "Give each label file the name of its scan."
         )
-    cases.sort(key=lambda case: _natural(case.name))
+    cases.sort(key=lambda case: natural(case.name))
     chosen = [case.label for case in cases if case.label is not None]
-    return Pairing(tuple(cases), find_labels(labels, chosen), tuple(set_aside))
+    table = find_labels(labels, chosen)
+    return Pairing(_marked(cases, labels, table), table, tuple(set_aside))
+
+
+def case_of(name: str, scan: io.Stack, label: Path | None = None, **more: Any) -> Case:
+    """A case of whom its files say it is; see :func:`medlib.data.patient_of` for NIfTI's names.
+
+    Args:
+        name: unique among the cases.
+        scan: its stack.
+        label: its label file.
+        more: further fields of the case, patient and study too where somebody knows better.
+    """
+    dicom = scan.source == "dicom"
+    stated = {
+        "patient": scan.patient if dicom else patient_of(name),
+        "study": scan.study if dicom else "",  # NIfTI files do not say
+    }
+    return Case(name=name, scan=scan, label=label, **(stated | more))
+
+
+def _marked(cases: Sequence[Case], labels: Path, table: Labels) -> tuple[Case, ...]:
+    """The cases, with what ``annotated.json`` says was looked for in each.
+
+    Raises:
+        ValueError: when it cannot be read, or names a case or a structure that there is not.
+    """
+    path = (labels if labels.is_dir() else labels.parent) / "annotated.json"
+    if not path.is_file():
+        return tuple(cases)
+    try:
+        said = {str(k): tuple(map(str, v)) for k, v in json.loads(path.read_text("utf-8")).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'{path} does not say what was looked for, as {{"case_1": ["liver"]}} does: {error}'
+        ) from error
+    strange = sorted(said.keys() - {case.name for case in cases})
+    strange += sorted({name for names in said.values() for name in names} - set(table.names))
+    if strange:
+        raise ValueError(
+            f"{path} names {', '.join(strange[:5])}, and there is neither such a case nor such a "
+            f"structure (there are {few([c.name for c in cases])}; {', '.join(table.names)})"
+        )
+    return tuple(replace(case, annotated=said.get(case.name)) for case in cases)
 
 
 def _label_maps(found: io.Survey, scans: Path | None) -> list[Path]:
@@ -217,11 +264,12 @@ def _stem(path: Path) -> str:
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """Sorts image_2 before image_10."""
     return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name)]
 
 
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(names, key=_natural)[:4]) or "none"
+def few(names: Sequence[str]) -> str:
+    """The first few of many names, for a message."""
+    shown = ", ".join(sorted(names, key=natural)[:4]) or "none"
     return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
