@@ -11,7 +11,7 @@ from medlib._version import __version__
 if TYPE_CHECKING:
     from medlib.io import read_mask, read_volume, save, survey, write_nifti, write_seg
     from medlib.pictures import show
-    from medlib.segmentation import Segmenter, load, segmenter
+    from medlib.tasks import Task, classifier, landmarks, load, regressor, segmenter, task
     from medlib.transforms import crop, resample
     from medlib.types import (
         Boxes,
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "medlib.io": ("read_mask", "read_volume", "save", "survey", "write_nifti", "write_seg"),
-    "medlib.segmentation": ("Segmenter", "load", "segmenter"),
+    "medlib.tasks": (
+        *("Task", "classifier", "landmarks", "load", "regressor", "segmenter", "task"),
+    ),
     "medlib.pictures": ("show",),
     "medlib.transforms": ("crop", "resample"),
     "medlib.types": (
@@ -65,21 +67,25 @@ __all__ = [
     "Points",
     "Probabilities",
     "Radiograph",
-    "Segmenter",
+    "Task",
     "UltrasoundVolume",
     "Volume",
     "__version__",
+    "classifier",
     "crop",
     "describe",
+    "landmarks",
     "load",
     "measure",
     "read_mask",
     "read_volume",
+    "regressor",
     "resample",
     "save",
     "segmenter",
     "show",
     "survey",
+    "task",
     "to_numpy",
     "write_nifti",
     "write_seg",

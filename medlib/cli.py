@@ -127,7 +127,7 @@ def train(
     with _said_plainly(as_json):
         _writable(out, overwrite=overwrite)
         splitter = _splitter(validation, seed)
-        from medlib.segmentation import segmenter
+        from medlib.tasks import segmenter
         from medlib.train import Progress
 
         callbacks = [] if as_json else [Progress()]
@@ -170,7 +170,7 @@ def predict(
     """Outline the structures that MODEL knows in every scan found in INPUT."""
     with _said_plainly(as_json):
         from medlib.batch import predict_all
-        from medlib.segmentation import load
+        from medlib.tasks import load
 
         formats = ("nifti", "seg") if output_format is Format.BOTH else (output_format.value,)
         report = predict_all(

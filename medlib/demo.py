@@ -13,7 +13,7 @@ from medlib.batch import predict_all
 from medlib.data import held_out
 from medlib.io.files import written_whole
 from medlib.pictures import show, write_page
-from medlib.segmentation import segmenter
+from medlib.tasks import segmenter
 from medlib.train import Progress, Scores, dice
 
 

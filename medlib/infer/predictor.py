@@ -58,17 +58,31 @@ class Predictor:
         """What the network finds in a preprocessed item, on its scan's own grid.
 
         Raises:
-            ValueError: when the network gives something else than its output asks for.
+            ValueError: when the network gives something else than its output asks for; or must see
+                the whole scan at once, and that is larger than any it has learned from.
         """
         scan = item.values[0]
         assert isinstance(scan, Volume | MultiVolume)
         if isinstance(self.output, MaskOutput):
             return decode_mask(self.logits(scan), item.trail, self.output.labels, native)
+        self._check_size(scan.grid)
         with self._calm() as device:
             raw = call(self.network, scan.data.float()[None].to(device)).float()
             answer = self.output.answer(checked(raw, self.output), [scan.grid])
         found: Kind = item.trail.decode(self.output.wrap(answer[0], scan.grid))
         return found
+
+    def _check_size(self, grid: Grid) -> None:
+        """Refuse what is larger than the window: cut to it, what was asked for may be lost."""
+        if any(n > w for n, w in zip(grid.shape, self.window, strict=True)):
+            size, seen = (
+                " × ".join(f"{n * s:.0f}" for n, s in zip(shape, grid.spacing, strict=True))
+                for shape in (grid.shape, self.window)
+            )
+            raise ValueError(
+                f"the scan is {size} mm large (slice × row × column), and this model answers for "
+                f"scans of up to {seen} mm, as it learned from; crop it to the part in question"
+            )
 
     def logits(self, scan: Volume | MultiVolume) -> Tensor:
         """(channel, slice, row, column) of a preprocessed scan, on its grid, window by window."""

@@ -10,10 +10,12 @@ from medlib.train.callbacks import (
     StopOnNaN,
 )
 from medlib.train.checkpoint import Checkpoints
+from medlib.train.fingerprint import Fingerprint
 from medlib.train.learner import Learner
 from medlib.train.losses import loss
 from medlib.train.metrics import Metric, dice, metrics
-from medlib.train.plan import Fingerprint, Plan
+from medlib.train.plan import Plan
+from medlib.train.planning import plan_for
 from medlib.train.rates import Rates, find_rate
 from medlib.train.scores import Scores, scored
 
@@ -36,5 +38,6 @@ __all__ = [
     "find_rate",
     "loss",
     "metrics",
+    "plan_for",
     "scored",
 ]

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from medlib.infer import BeliefOutput, MaskOutput, MeasurementOutput, PointsOutput
 from medlib.models import Architecture
-from medlib.train import Fingerprint, Plan
+from medlib.train import Fingerprint, Plan, plan_for
 from medlib.train.precision import miscalculated
 from medlib.types import CTVolume, MRVolume
 
@@ -31,7 +32,7 @@ def levels(plan):
 
 @given(extents, spacings)
 def test_a_window_can_be_halved_and_is_never_two_slices_deep(extent, spacing):
-    plan = Plan.make(fingerprint(extent, spacing), device="cpu")
+    plan = plan_for(fingerprint(extent, spacing), MaskOutput, device="cpu")
     assert not any(np.array(plan.window) % plan.architecture.divisor)
     assert all(level[0] != 2 for level in levels(plan))
     assert np.prod(plan.window) <= 1.3 * 48 * 64 * 48
@@ -41,7 +42,7 @@ def test_a_window_can_be_halved_and_is_never_two_slices_deep(extent, spacing):
 @settings(max_examples=6)
 @given(extents, spacings)
 def test_no_gradient_of_a_planned_network_is_wrong_on_a_processor(extent, spacing):
-    plan = Plan.make(fingerprint(extent, spacing), device="cpu")
+    plan = plan_for(fingerprint(extent, spacing), MaskOutput, device="cpu")
     levels = len(plan.architecture.arguments["strides"]) + 1
     arguments = plan.architecture.arguments | {"channels": [1] * levels, "num_res_units": 1}
     network = Architecture("unet", arguments).build(1, 2)
@@ -50,7 +51,9 @@ def test_no_gradient_of_a_planned_network_is_wrong_on_a_processor(extent, spacin
 
 @given(st.integers(12, 60), st.floats(3.5, 8))
 def test_thick_slices_are_not_halved_before_the_others_are_as_thick(slices, thickness):
-    plan = Plan.make(fingerprint((slices * thickness, 60, 60), (thickness, 1, 1)), device="cpu")
+    plan = plan_for(
+        fingerprint((slices * thickness, 60, 60), (thickness, 1, 1)), MaskOutput, device="cpu"
+    )
     spacing = np.array(plan.preprocess.transforms[1].millimetres)
     for step in plan.architecture.arguments["strides"]:
         if step[0] == 2:
@@ -59,16 +62,18 @@ def test_thick_slices_are_not_halved_before_the_others_are_as_thick(slices, thic
 
 
 def test_scans_keep_their_own_spacing_where_that_is_affordable():
-    plan = Plan.make(fingerprint((35, 51, 35), (1, 1, 1)), device="cpu")
+    plan = plan_for(fingerprint((35, 51, 35), (1, 1, 1)), MaskOutput, device="cpu")
     assert plan.preprocess.transforms[1].millimetres == (1, 1, 1)
     assert plan.reasons[0].startswith("1 × 1 × 1 mm a voxel: the scans have 1 × 1 × 1 mm")
-    large = Plan.make(fingerprint((400, 350, 350), (1.5, 0.7, 0.7)), device="cpu")
+    large = plan_for(fingerprint((400, 350, 350), (1.5, 0.7, 0.7)), MaskOutput, device="cpu")
     assert "coarsened" in large.reasons[0]
     assert all(n > 24 for n in large.window)
 
 
 def test_units_that_mean_something_are_kept_and_others_not():
-    ct, mr = (Plan.make(fingerprint((64, 64, 64), (2, 2, 2), k)) for k in (CTVolume, MRVolume))
+    ct, mr = (
+        plan_for(fingerprint((64, 64, 64), (2, 2, 2), k), MaskOutput) for k in (CTVolume, MRVolume)
+    )
     assert ct.preprocess.transforms[2].mean == 40
     assert mr.preprocess.transforms[2].mean is None
     names = [type(t).__name__ for t in ct.augment.transforms + ct.preprocess.transforms]
@@ -90,7 +95,7 @@ def test_a_fingerprint_is_what_numpy_says(data):
 def test_a_plan_is_plain_values(data):
     import json
 
-    plan = Plan.make(Fingerprint.of(data.train))
+    plan = plan_for(Fingerprint.of(data.train), MaskOutput)
     assert json.loads(json.dumps(plan.to_dict()))["window"] == list(plan.window)
 
 

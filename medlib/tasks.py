@@ -1,0 +1,340 @@
+"""Layer 1: learn something of scans, in a few lines.
+
+Example, with a folder of scans and one of their label maps::
+
+    learn = medlib.segmenter("scans", "labels", kind=medlib.MRVolume)
+    learn.fine_tune(minutes=20)
+    print(learn.scores.labels)          # Dice of each structure, on patients kept back
+    learn.save("liver.medlib")
+
+    model = medlib.load("liver.medlib")
+    mask = model.predict("a/new/scan.nii.gz")
+
+A table of scans and answers is learned from in the same way, by :func:`classifier` (one of several
+words, or yes and no to several questions) and :func:`regressor` (a number with a unit), and files
+of landmarks by :func:`landmarks`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medlib import io
+from medlib.data import (
+    Case,
+    CategoriesBlock,
+    CategoryBlock,
+    DataBlock,
+    MaskBlock,
+    MeasurementBlock,
+    Pairing,
+    PointsBlock,
+    Splitter,
+    TargetBlock,
+    VolumeBlock,
+    by_patient,
+    pair,
+)
+from medlib.data.knowing import pair_points, with_answers, with_points
+from medlib.data.splitters import as_marked
+from medlib.data.tables import from_table
+from medlib.infer import Output
+from medlib.package import Model
+from medlib.train import Callback, Fingerprint, Learner, Plan, Scores, plan_for
+from medlib.types import SCAN_KINDS, Kind, Labels, Volume
+
+
+class Task:
+    """Scans and what is known of them, a plan made from them, and a network in training.
+
+    Made by :func:`segmenter`, :func:`classifier`, :func:`regressor` and :func:`landmarks`. Every
+    part is open: ``pairing``, ``plan``, ``learner``.
+    """
+
+    def __init__(self, pairing: Pairing, plan: Plan, learner: Learner) -> None:
+        self.pairing = pairing
+        self.plan = plan
+        self.learner = learner
+
+    @property
+    def output(self) -> Output:
+        """What is asked of the network."""
+        return self.learner.output
+
+    @property
+    def labels(self) -> Labels:
+        """The structures to be found, if it is structures."""
+        return self.pairing.labels
+
+    @property
+    def scores(self) -> Scores:
+        """How good the predictions of the validation cases are, as last measured."""
+        return self.learner.scores
+
+    def fine_tune(
+        self,
+        *,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        started: float | None = None,
+    ) -> Scores:
+        """Train, for a time or a number of rounds; the best weights are kept.
+
+        Args:
+            minutes: of wall-clock time, the last validation included; or
+            epochs: rounds through the training scans.
+            started: ``time.monotonic()`` at which the minutes began; left out, now.
+
+        Returns:
+            The scores of the validation cases.
+        """
+        return self.learner.fit_one_cycle(minutes=minutes, epochs=epochs, started=started)
+
+    @property
+    def model(self) -> Model:
+        """The model as it is now."""
+        data = self.learner.data
+        training = self.learner.summary() | {
+            "cases": len(data.train),
+            "reasons": list(self.plan.reasons),
+        }
+        measured = self.scores.to_dict()
+        metrics = {
+            "measure": measured["measure"],
+            "grid": "native",
+            "cases": len(data.valid),
+            "mean": measured["mean"],
+            "labels": measured["labels"],
+            "overall": measured["overall"],
+        }
+        return Model.describe(
+            self.learner.predictor, self.plan.architecture, training=training, metrics=metrics
+        )
+
+    def predict(self, study: Volume | io.Stack | str | Path) -> Kind:
+        """What is found in a scan, where it is in it; see :meth:`medlib.package.Model.predict`."""
+        found: Kind = self.model.predict(study)
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as one file, to be read by :func:`load` anywhere."""
+        return self.model.save(path)
+
+
+def task(
+    pairing: Pairing,
+    target: Callable[[Sequence[Case]], TargetBlock],
+    *,
+    kind: type[Volume] | str,
+    validation: Splitter | float | None = None,
+    only: Collection[str] | None = None,
+    plan: Plan | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Callback] = (),
+    **learner: Any,
+) -> Task:
+    """Prepare to learn anything that a block can say of a case.
+
+    Args:
+        pairing: the cases.
+        target: what is to be learned, given the cases to be trained on.
+        kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``.
+        validation: a share of the patients to keep back, or a splitter; left out, the split that
+            the source states, or a fifth of the patients.
+        only: names of the scans to use; left out, all of which the answer is known.
+        plan: how to learn; left out, made from the data.
+        seed: of everything random.
+        callbacks: for the learner.
+        learner: further arguments of :class:`medlib.train.Learner`.
+
+    Raises:
+        ValueError: when what is known of a case does not fit its scan, naming the file; for a
+            kind or a name in ``only`` that there is not, and for a plan for another kind.
+    """
+    scan_kind = _kind(kind)
+    if plan is not None and plan.kind is not scan_kind:
+        raise ValueError(
+            f"this plan was made for {plan.kind.__name__}, and the scans are to be read as "
+            f"{scan_kind.__name__}; make another"
+        )
+    if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
+        raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
+    cases = [case for case in pairing.cases if only is None or case.name in only]
+    train, valid = _splitter(validation, cases, seed)(cases)
+    block = DataBlock(
+        blocks=(VolumeBlock(scan_kind), target(train)),
+        get_items=lambda found: found,
+        splitter=lambda _: (train, valid),
+    )
+    raw = block.datasets(cases, seed=seed)
+    for number in range(len(raw.valid)):  # what is wrong with them shows now, not in ten minutes
+        raw.valid.truth(number)
+    asked = raw.blocks[1].output
+    plan = plan or plan_for(Fingerprint.of(raw.train, beside=valid), type(asked))
+    data = raw.transformed(plan.preprocess, plan.augment)
+    torch.manual_seed(seed)
+    network = plan.architecture.build(data.blocks[0].channels, asked.channels)
+    arguments = {"batch_size": plan.batch_size, "rate": plan.rate, "seed": seed} | learner
+    return Task(
+        pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)
+    )
+
+
+def segmenter(
+    scans: str | Path, labels: str | Path, *, kind: type[Volume] | str, **choices: Any
+) -> Task:
+    """Prepare to learn to outline structures from scans and their labels.
+
+    Args:
+        scans: a folder of DICOM or NIfTI.
+        labels: a folder of NIfTI label maps or DICOM SEG; may be the same one.
+        kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``.
+        choices: how to go about it; see :func:`task`.
+
+    Raises:
+        FileNotFoundError: when a folder does not exist.
+        ValueError: when scans and labels do not fit, naming the file, and as :func:`task` does.
+    """
+    pairing = pair(Path(scans), Path(labels))
+    return task(pairing, lambda _: MaskBlock(pairing.labels), kind=kind, **choices)
+
+
+def classifier(
+    table: str | Path | Pairing,
+    answers: str | Sequence[str],
+    *,
+    kind: type[Volume] | str,
+    **choices: Any,
+) -> Task:
+    """Prepare to learn answers about whole scans.
+
+    Example::
+
+        learn = medlib.classifier("adrenals.csv", "diagnosis", kind="ct")
+        learn.fine_tune(minutes=20)
+        learn.scores.overall               # {"AUROC": …, "balanced accuracy": …}
+        learn.predict("a/new/scan.nii.gz")  # a Belief: how likely each diagnosis is
+
+    Args:
+        table: a CSV file with a row a scan (see :func:`medlib.data.from_table`), or cases.
+        answers: the column that holds one of several words; or columns, each answered yes or no,
+            of which any number may be true.
+        kind: of the scans.
+        choices: how to go about it; see :func:`task`.
+
+    Raises:
+        ValueError: when a column holds a single answer, or numbers, and as :func:`task` does.
+    """
+    columns = (answers,) if isinstance(answers, str) else tuple(answers)
+    pairing = with_answers(_cases(table), columns)
+    if not isinstance(answers, str):
+        return task(pairing, lambda _: CategoriesBlock(columns), kind=kind, **choices)
+    words = Counter(str(case.answers[answers]) for case in pairing.cases)
+    if len(words) < 2 or max(words.values()) < 2:
+        said = "every case says the same" if len(words) < 2 else "no two cases say the same"
+        raise ValueError(
+            f"of {answers!r} {said}, so there is nothing to tell apart; for numbers there is "
+            "medlib.regressor"
+        )
+    vocabulary = tuple(sorted(words))
+    return task(pairing, lambda _: CategoryBlock(answers, vocabulary), kind=kind, **choices)
+
+
+def regressor(
+    table: str | Path | Pairing,
+    answer: str,
+    unit: str,
+    *,
+    kind: type[Volume] | str,
+    **choices: Any,
+) -> Task:
+    """Prepare to learn to estimate a number from whole scans.
+
+    Scans are learned from as large as they are; a plan for measurements stretches none.
+
+    Example::
+
+        learn = medlib.regressor("spleens.csv", "volume", "ml", kind="ct")
+        learn.fine_tune(minutes=20)
+        learn.predict("a/new/scan.nii.gz")  # a Measurement, in ml
+
+    Args:
+        table: a CSV file with a row a scan (see :func:`medlib.data.from_table`), or cases.
+        answer: the column that holds the number.
+        unit: of all of its numbers, a UCUM code such as ``"ml"``; ``"1"`` for none.
+        kind: of the scans.
+        choices: how to go about it; see :func:`task`.
+
+    Raises:
+        ValueError: when the column holds words, and as :func:`task` does.
+    """
+    pairing = with_answers(_cases(table), (answer,))
+    block = MeasurementBlock(answer, unit)
+    return task(pairing, lambda train: block.scaled_to(list(train)), kind=kind, **choices)
+
+
+def landmarks(
+    scans: str | Path | Pairing,
+    points: str | Path | None = None,
+    *,
+    kind: type[Volume] | str,
+    names: Sequence[str] = (),
+    **choices: Any,
+) -> Task:
+    """Prepare to learn where landmarks are.
+
+    Example::
+
+        learn = medlib.landmarks("scans", "points", kind="mr")
+        learn.fine_tune(minutes=20)
+        learn.scores.labels                # mean distance of each landmark, in mm
+        learn.predict("a/new/scan.nii.gz")  # Points, LPS millimetres in the scan's own space
+
+    Args:
+        scans: a folder of DICOM or NIfTI; or, without ``points``, a table that names them (see
+            :func:`medlib.data.from_table`), or cases.
+        points: a folder of 3D Slicer's markups (``.mrk.json``, ``.fcsv``), named as their scans.
+        kind: of the scans.
+        names: of the landmarks; left out, all that any file names.
+        choices: how to go about it; see :func:`task`.
+
+    Raises:
+        FileNotFoundError: when a folder does not exist.
+        ValueError: when no scan has all of the landmarks, and as :func:`task` does.
+    """
+    found = _cases(scans) if points is None else pair_points(Path(scans), Path(points))  # type: ignore[arg-type]
+    pairing, wanted = with_points(found, tuple(names))
+    return task(pairing, lambda _: PointsBlock(wanted), kind=kind, **choices)
+
+
+def load(path: str | Path) -> Model:
+    """Read a model package; see :meth:`medlib.package.Model.load`."""
+    return Model.load(path)
+
+
+# --- finding cases --------------------------------------------------------------------------------
+
+
+def _kind(kind: type[Volume] | str) -> type[Volume]:
+    if not isinstance(kind, str):
+        return kind
+    if kind not in SCAN_KINDS:
+        raise ValueError(f"{kind!r} is no kind of scan; there are: {', '.join(SCAN_KINDS)}")
+    return SCAN_KINDS[kind]
+
+
+def _splitter(validation: Splitter | float | None, cases: Sequence[Case], seed: int) -> Splitter:
+    if callable(validation):
+        return validation
+    if validation is None and any(case.split == "valid" for case in cases):
+        return as_marked()
+    return by_patient(0.2 if validation is None else validation, seed=seed)
+
+
+def _cases(source: str | Path | Pairing) -> Pairing:
+    return source if isinstance(source, Pairing) else from_table(source)
