@@ -245,8 +245,8 @@ def _fit(
     weights: Mapping[str, Tensor], own: Mapping[str, Tensor], kernels: Kernels
 ) -> dict[str, _Fit]:
     seen = {n: k for n, k in kernels.items() if n in weights and weights[n].ndim in (4, 5)}
-    # Channels of the images, elsewhere and here.
-    images = [(weights[name].shape[1], sees) for name, sees in seen.items()][:1]
+    # Channels of the images, elsewhere and here: what the network's first kernel takes.
+    images = [(weights[n].shape[1], k) for n, k in [*kernels.items()][:1] if n in seen]
     fits = {
         name: _fitted(weights[name], own[name], seen.get(name), images)
         for name in own
