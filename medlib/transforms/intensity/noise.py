@@ -16,7 +16,7 @@ from medlib.transforms.steps import IntensityStep
 from medlib.types import Volume
 
 _LEVELS = 1 << 16
-_PIECE = 1 << 18  # numbers drawn at once: they stay in the processor's cache
+_PIECE = 1 << 20  # numbers drawn at once
 
 
 def levels(count: int, source: np.random.SFC64) -> Tensor:

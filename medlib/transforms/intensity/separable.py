@@ -14,8 +14,9 @@ from torch import Tensor
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Operator: TypeAlias = Callable[[Tensor], Tensor]
 
-_ROWS = 32  # of a band that are multiplied at once: fewer waste less, more are called less often
-_SLAB = 1 << 18  # voxels that are worked on at once: they stay in the processor's cache
+# Smaller would waste less on a quiet machine; on a busy one each call waits for its threads.
+_ROWS = 64  # of a band that are multiplied at once
+_SLAB = 1 << 21  # voxels that are worked on at once
 
 
 def multiplied(data: Tensor, matrices: Sequence[Matrix | None]) -> Tensor:

@@ -37,8 +37,8 @@ def test_seeds_differ_and_lengths_agree():
     assert (int(many.min()), int(many.max())) == (0, 65535)
     assert abs(float(np.corrcoef(drawn(10_000, 1), drawn(10_000, 2))[0, 1])) < 0.04
     # More than is drawn at once: one piece goes on where the last one ended.
-    long = gaussian(torch.empty(600_000), 5)
-    assert torch.equal(long, quantiles()[drawn(600_000, 5)])
+    long = gaussian(torch.empty(1_200_000), 5)
+    assert torch.equal(long, quantiles()[drawn(1_200_000, 5)])
 
 
 def test_the_numbers_are_the_same_on_every_machine():
