@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from peers.undo_scene import Scene
+from peers.undo_scene import RIM, Scene
 from scipy.ndimage import map_coordinates
 
 Answers = dict[str, dict[str, Any]]  # of one library, by the names of works
 Cell = float | str | None  # a figure, or a few words on why there is none; None where not offered
 
-_RIM = 16  # voxels at the border that elastic deformation is not measured in
 _APART = 1.0  # mm: points further than this from their voxels have been left behind
 
 
@@ -56,7 +55,7 @@ class Trip:
     def inner(self) -> NDArray[np.bool_]:
         """Which voxels stayed in view and are not at the border."""
         inner = np.zeros(self.sent.labels.shape, bool)
-        inner[_RIM:-_RIM, _RIM:-_RIM, _RIM:-_RIM] = True
+        inner[RIM:-RIM, RIM:-RIM, RIM:-RIM] = True
         return inner & (self.back.seen > 0)
 
 
@@ -71,7 +70,7 @@ def difference(trip: Trip) -> Cell:
 def points_off(trip: Trip) -> Cell:
     """Millimetres between the points sent and the points that came back, the greatest."""
     if trip.back.points is None:
-        return "no points" if trip.there.points is None else "points lost on the way back"
+        return "no points come back"
     if trip.sent.scan.shape[0] > 1 and _points_beside(trip) > _APART:
         return "points stayed where they were"
     return float(np.linalg.norm(trip.back.points - trip.sent.points, axis=1).max())
@@ -79,7 +78,7 @@ def points_off(trip: Trip) -> Cell:
 
 def points_beside(trip: Trip) -> Cell:
     """Millimetres between the moved points and the voxels that they were on."""
-    return "no points" if trip.there.points is None else _points_beside(trip)
+    return "no points there" if trip.there.points is None else _points_beside(trip)
 
 
 def _points_beside(trip: Trip) -> float:
@@ -110,6 +109,11 @@ def _organs(trip: Trip) -> list[int]:
     count = np.bincount(trip.sent.labels[trip.back.seen > 0])
     voxel_ml = abs(np.linalg.det(trip.sent.affine)) / 1000
     return [k for k in range(1, len(count)) if count[k] * voxel_ml >= 1]
+
+
+def displacement(trip: Trip) -> Cell:
+    """Millimetres that the furthest voxel has come."""
+    return f"{trip.sent.displacement(trip.there):.1f}"  # no error: it is not to be compared
 
 
 def dense(trip: Trip) -> NDArray[np.float64]:
@@ -176,6 +180,7 @@ ROWS: dict[str, tuple[What, ...]] = {
         What("of 101, a point on it", "mm", points_off),
     ),
     "elastic": (
+        What("greatest displacement", "mm, there", displacement),
         What("points", "mm", points_off),
         What("points beside their voxels, there", "mm", points_beside),
         What("dense, mean", "mm", lambda trip: float(dense(trip).mean())),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+RIM = 16  # voxels at the border that elastic deformation is not measured in
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -46,6 +48,11 @@ class Scene:
         index = np.indices(self.labels.shape)
         moved: Array = np.tensordot(self.affine[:3, :3], index, axes=1)
         return moved + self.affine[:3, 3][:, None, None, None]
+
+    def displacement(self, moved: Scene) -> float:
+        """Millimetres that the furthest voxel has come, in a scan whose last channels are places."""
+        away = np.linalg.norm(moved.scan[-3:] - self.coordinates(), axis=0)
+        return float(away[RIM:-RIM, RIM:-RIM, RIM:-RIM].max())
 
 
 def flipped(affine: Array) -> Array:

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from undo_scene import Scene
 
@@ -36,19 +35,16 @@ _WRITE: dict[str, Callable[[Any, Any], bytes]] = {
 
 
 def there_and_back(library: Any, work: dict[str, Any], inputs: Path, outputs: Path) -> Any:
-    """Do the work and undo it; what else is to be known of it."""
-    scene = Scene.load(inputs / f"{work['input']}.npz")
-    size, furthest = work["size"], None
+    """Do the work and undo it; the errors of the forms in which the way could not be kept."""
+    scene, size = Scene.load(inputs / f"{work['input']}.npz"), work["size"]
     moved, way = library.there(scene, work["do"], size)
     for _ in range(3 if work["do"] == "elastic" else 0):  # what is asked for is the actual distance
-        furthest = displacement(scene, moved)
+        furthest = scene.displacement(moved)
         if abs(furthest / work["size"] - 1) < 0.02:
             break
         size *= work["size"] / furthest
         moved, way = library.there(scene, work["do"], size)
-    if work["do"] == "elastic":
-        furthest = displacement(scene, moved)
-    answer: dict[str, Any] = {"furthest": furthest}
+    answer: dict[str, Any] = {}
     back = library.back(moved, way)
     moved.save(outputs / f"{work['name']}.there.npz")
     back.save(outputs / f"{work['name']}.npz")
@@ -74,12 +70,6 @@ def back_again(library: Any, work: dict[str, Any], outputs: Path) -> Any:
             except Exception as error:
                 answer[form] = f"{type(error).__name__}: {error}"
     return answer
-
-
-def displacement(scene: Scene, moved: Scene) -> float:
-    """Millimetres that the furthest voxel has come, by the coordinates in the last three channels."""
-    away = np.linalg.norm(moved.scan[-3:] - scene.coordinates(), axis=0)
-    return float(away[16:-16, 16:-16, 16:-16].max())
 
 
 def main() -> None:
