@@ -1,0 +1,267 @@
+"""Charts of a training and of what came of it; light on dark, in colours that all can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite, isnan, nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medlib.report.calibration import Truth, matched, reliability
+from medlib.train import Scores
+from medlib.train.record import Point
+from medlib.types import Belief, Categories, Category
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DARK, LIGHT, MUTED = "#15181c", "#e8eaed", "#a9b1ba"
+# Okabe and Ito's colours, those that stand out from dark (Color universal design, 2008).
+_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#00B485", "#F2754E")
+_MARKS = "osD^vP"
+_MOST = 40  # rows of a table that can still be read
+
+
+def learning_curve(record: Sequence[Point]) -> Figure:
+    """Loss, and scores on the validation cases, against minutes.
+
+    Of more parts than can be told apart (six), their mean is drawn alone. The dashed line marks
+    the scores of the weights that are kept.
+
+    Args:
+        record: of :attr:`medlib.train.Learner.record`. Trainings one after another are drawn so.
+
+    Raises:
+        ValueError: when nothing has been recorded.
+
+    Example:
+        >>> record = [Point(10, 60.0, 1.2), Point(20, 120.0, 0.8, Scores({"a": {"liver": 0.7}}))]
+        >>> len(learning_curve(record).axes)
+        2
+    """
+    if not record:
+        raise ValueError("nothing has been recorded yet; train first")
+    minutes = _minutes(record)
+    figure = _figure(8.0, 5.4)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
+    above.plot(minutes, [point.loss for point in record], color=_COLOURS[0], lw=1.6)
+    _style(above, y="loss")
+    measured = [(t, p.scores) for t, p in zip(minutes, record, strict=True) if p.scores]
+    for name, values, colour, mark in _lines([scores for _, scores in measured]):
+        below.plot(
+            [t for t, _ in measured], values, color=colour, marker=mark, ms=5, label=_short(name)
+        )
+    if measured:
+        first = measured[0][1]
+        when, _ = max(reversed(measured), key=lambda pair: (_known(pair[1].merit), pair[0]))
+        below.axvline(when, color=MUTED, ls="--", lw=1, label="kept")
+        below.legend(loc="best", labelcolor=LIGHT, facecolor=DARK, edgecolor=MUTED, fontsize=9)
+        _style(below, x="minutes", y=f"{first.measure} ({'less' if first.errors else 'more'} is better)")  # fmt: skip
+    else:
+        _style(below, x="minutes", y="not validated yet")
+    return figure
+
+
+def _minutes(record: Sequence[Point]) -> list[float]:
+    """When each line was written, of all trainings together."""
+    found, before, last = [], 0.0, 0.0
+    for point in record:
+        if point.seconds < last:  # the clock began anew with another training
+            before += last
+        last = point.seconds
+        found.append((before + last) / 60)
+    return found
+
+
+def _lines(scores: Sequence[Scores]) -> Iterator[tuple[str, list[float], str, str]]:
+    """(name, values, colour, mark) of each part, or of their mean where there are many."""
+    parts = list(dict.fromkeys(name for each in scores for name in each.labels))
+    if len(parts) > len(_COLOURS):
+        yield f"mean of {len(parts)}", [each.mean for each in scores], LIGHT, "o"
+        return
+    for name, colour, mark in zip(parts, _COLOURS, _MARKS, strict=False):
+        yield name, [each.labels.get(name, nan) for each in scores], colour, mark
+    if scores and scores[0].overall:
+        name = next(iter(scores[0].overall))
+        yield name, [each.overall.get(name, nan) for each in scores], LIGHT, "*"
+
+
+def _known(value: float) -> float:
+    return -np.inf if isnan(value) else value
+
+
+def confusion(beliefs: Sequence[Belief], truths: Sequence[Truth]) -> Figure:
+    r"""What was taken for what: rows what is so, columns what was said, with counts of cases.
+
+    Of answers that do not exclude one another, each word has a row: found, missed, falsely found,
+    rightly not found.
+
+    Args:
+        beliefs: one a case.
+        truths: about the same cases.
+
+    Raises:
+        ValueError: when there are none, or they do not fit each other.
+
+    Example:
+        >>> words = ("benign", "malignant")
+        >>> figure = confusion([Belief((0.2, 0.8), words)], [Category("malignant", words)])
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['0', '0', '0', '1\n100 %']
+    """
+    pairs = matched(beliefs, truths)
+    if not pairs:
+        raise ValueError("there is no case to count")
+    words = beliefs[0].vocabulary
+    counts, columns = _counted(pairs)
+    figure = _figure(2.4 + 1.1 * len(columns), 1.6 + 0.75 * len(words))
+    axes = figure.subplots()
+    totals = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    _cells(axes, shares, [[_share(n, s) for n, s in zip(*row, strict=True)]
+                          for row in zip(counts, shares, strict=True)], high=1.0)  # fmt: skip
+    _ticks(axes, words, columns)
+    _style(axes, x="prediction", y="reference")
+    return figure
+
+
+def _counted(pairs: Sequence[tuple[Belief, Truth]]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Counts, (word, column), and what the columns are."""
+    words = pairs[0][0].vocabulary
+    if isinstance(pairs[0][1], Category):
+        square = np.zeros((len(words), len(words)), dtype=np.int64)
+        for belief, truth in pairs:
+            assert isinstance(truth, Category)
+            square[truth.index, belief.category.index] += 1
+        return square, list(words)
+    said = np.array([belief.categories().vector.numpy() for belief, _ in pairs])
+    true = np.array([t.vector.numpy() for _, t in pairs if isinstance(t, Categories)])
+    each = [said & true, ~said & true, said & ~true, ~said & ~true]
+    return np.stack([kind.sum(0) for kind in each], 1), ["found", "missed", "false alarm", "rightly not"]  # fmt: skip
+
+
+def _share(count: int, share: float) -> str:
+    return f"{count}\n{share:.0%}".replace("%", " %") if count else "0"
+
+
+def calibration(beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int = 10) -> Figure:
+    """How often answers come true, by how sure the model was; on the diagonal it is as it says.
+
+    Below, how many answers there are in each bin: where they are few, chance has its part.
+
+    Args:
+        beliefs: one a case.
+        truths: about the same cases.
+        bins: that 0 to 1 is divided into.
+
+    Raises:
+        ValueError: when they do not fit each other.
+
+    Example:
+        >>> words = ("benign", "malignant")
+        >>> figure = calibration([Belief((0.2, 0.8), words)], [Category("malignant", words)])
+        >>> figure.axes[0].get_title()
+        'calibration error 0.2'
+    """
+    found = reliability(beliefs, truths, bins=bins)
+    middles = (np.arange(bins) + 0.5) / bins
+    figure = _figure(5.2, 5.4)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    above.plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1)
+    above.plot(found.sure, found.true, color=_COLOURS[0], marker="o", ms=6, lw=1.4)
+    above.set(xlim=(0, 1), ylim=(-0.02, 1.02))
+    above.set_title(f"calibration error {found.error:.2g}", color=LIGHT, fontsize=11)
+    _style(above, y="came true")
+    below.bar(middles, found.counts, width=0.9 / bins, color=_COLOURS[0])
+    _style(below, x="probability given", y="answers")
+    below.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+    return figure
+
+
+def case_table(scores: Scores) -> Figure:
+    """The measure of each part in each case, worst case first; a dash where it says nothing.
+
+    Of many cases, the worst 40.
+
+    Raises:
+        ValueError: when nothing has been measured.
+
+    Example:
+        >>> figure = case_table(Scores({"a": {"liver": 0.9}, "b": {"liver": 0.7}}))
+        >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        ['b', 'a']
+    """
+    parts = list(scores.labels)
+    if not parts:
+        raise ValueError("nothing has been measured yet; train or validate first")
+    table = np.array([[row.get(p, nan) for p in parts] for row in scores.cases.values()])
+    known = ~np.isnan(table)
+    means = np.divide(np.where(known, table, 0).sum(1), known.sum(1),
+                      out=np.full(len(table), nan), where=known.any(1))  # fmt: skip
+    order = np.argsort(-means if scores.errors else means)[:_MOST]  # NaN comes last
+    cases = [list(scores.cases)[k] for k in order]
+    figure = _figure(2.6 + 1.0 * len(parts), 1.4 + 0.34 * len(cases))
+    axes = figure.subplots()
+    finite = table[np.isfinite(table)]
+    high = float(finite.max(initial=0)) or 1.0 if scores.errors else 1.0
+    goodness = 1 - np.clip(table[order], 0, high) / high if scores.errors else table[order]
+    _cells(axes, goodness, [[_number(value) for value in row] for row in table[order]], high=1.0)
+    _ticks(axes, cases, parts)
+    more = f", the worst {_MOST} of {len(table)} cases" if len(table) > _MOST else ""
+    axes.set_title(f"{scores.measure}{more}", color=LIGHT, fontsize=11, pad=12)
+    _style(axes)
+    return figure
+
+
+def _number(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.2f}" if isfinite(value) else "∞"
+
+
+# --- style --------------------------------------------------------------------------------
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor=DARK, layout="constrained")
+
+
+def _style(axes: Axes, *, x: str = "", y: str = "") -> None:
+    axes.set_facecolor(DARK)
+    axes.set_xlabel(x, color=LIGHT)
+    axes.set_ylabel(y, color=LIGHT)
+    axes.tick_params(colors=LIGHT, which="both")
+    for side, spine in axes.spines.items():
+        spine.set(color=MUTED, visible=side in {"left", "bottom"})
+
+
+def _cells(
+    axes: Axes, shades: npt.NDArray[np.float64], texts: Sequence[Sequence[str]], *, high: float
+) -> None:
+    """A table with shaded cells, whose words are dark on light and light on dark."""
+    axes.imshow(shades, cmap="cividis", vmin=0, vmax=high, aspect="auto")
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            light = shades[row, column] > 0.55 * high  # which NaN is not
+            axes.text(column, row, text, ha="center", va="center", fontsize=9,
+                      color="black" if light else "white")  # fmt: skip
+
+
+def _ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> Any:
+    axes.set_yticks(range(len(rows)), [_short(name) for name in rows], fontsize=9)
+    turn = 35 if max(map(len, columns), default=0) > 10 and len(columns) > 2 else 0
+    axes.set_xticks(range(len(columns)), [_short(name) for name in columns], fontsize=9,
+                    rotation=turn, ha="right" if turn else "center")  # fmt: skip
+    return axes
+
+
+def _short(name: str) -> str:
+    return verbatim(name if len(name) <= 28 else f"{name[:27]}…")
+
+
+def verbatim(text: str) -> str:
+    """Words for matplotlib to draw as they are: between two $ it would read a formula."""
+    return text.replace("$", r"\$")
