@@ -233,7 +233,7 @@ class Row:
             return None
         if self.unit == "Dice":
             ours, theirs = 1 - ours, 1 - theirs
-        return round(theirs / ours, 3) if ours > 0 else None
+        return round(theirs / ours, 3) if ours > 1e-9 else None  # less is rounding
 
     def line(self, names: list[str]) -> str:
         """In a table of Markdown."""
