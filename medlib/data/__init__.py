@@ -13,7 +13,24 @@ from medlib.data.blocks import (
 )
 from medlib.data.cases import Case, Pairing, pair
 from medlib.data.dataset import Batch, Dataset, collate
-from medlib.data.splitters import Splitter, by_patient, held_out
+from medlib.data.digests import content_digest, digest
+from medlib.data.leaks import LeakError, check_split, contents
+from medlib.data.patients import patient_of
+from medlib.data.sources import from_card, from_msd, from_nnunet
+from medlib.data.splitters import (
+    Splitter,
+    as_marked,
+    bearing,
+    by_patient,
+    by_site,
+    grouped,
+    held_out,
+    k_fold,
+    listed,
+    stratified,
+)
+from medlib.data.store import Store
+from medlib.data.tables import from_table
 
 __all__ = [
     "Batch",
@@ -23,16 +40,34 @@ __all__ = [
     "DataBlock",
     "Dataset",
     "Datasets",
+    "LeakError",
     "MaskBlock",
     "MeasurementBlock",
     "MultiVolumeBlock",
     "Pairing",
     "PointsBlock",
     "Splitter",
+    "Store",
     "TargetBlock",
     "VolumeBlock",
+    "as_marked",
+    "bearing",
     "by_patient",
+    "by_site",
+    "check_split",
     "collate",
+    "content_digest",
+    "contents",
+    "digest",
+    "from_card",
+    "from_msd",
+    "from_nnunet",
+    "from_table",
+    "grouped",
     "held_out",
+    "k_fold",
+    "listed",
     "pair",
+    "patient_of",
+    "stratified",
 ]

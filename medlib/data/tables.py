@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)?(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
-    """The cases of a table: a CSV file with a heading, separated by commas, semicolons or tabs.
+    r"""The cases of a table: a CSV file with a heading, separated by commas, semicolons or tabs.
 
     =====================  ======================================================================
     ``scan``               a file, or a folder of DICOM, from the table's own folder; or, of
