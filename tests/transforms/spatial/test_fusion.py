@@ -10,6 +10,7 @@ from strategies import about, affines, grids, neighbours, voxels
 from medlib.space import Affine, Grid
 from medlib.transforms import (
     CropOrPad,
+    Elastic,
     Flip,
     Item,
     Move,
@@ -23,7 +24,7 @@ from medlib.transforms import (
     Spacing,
     apply,
 )
-from medlib.types import CTVolume, Labels, Mask, Points
+from medlib.types import Boxes, Contours, CTVolume, Labels, Mask, PointCloud, Points
 
 LUMP = Labels.of(["lump"])
 sizes = st.tuples(*[st.integers(4, 14)] * 3)
@@ -36,6 +37,7 @@ recipes = st.one_of(
     sizes.map(Resize),
     st.tuples(*[st.floats(0.6, 3)] * 3).map(Spacing),
     st.floats(0, 40).map(lambda degrees: RandomAffine(degrees=degrees, scale=0.2, shift=3)),
+    st.floats(1, 4).map(lambda furthest: Elastic(furthest, 8.0)),
 )
 pipelines = st.lists(recipes, min_size=1, max_size=5).map(lambda r: Pipeline(tuple(r)))
 
@@ -72,6 +74,9 @@ def phantom(grid):
             CTVolume(torch.from_numpy(brightness(places))[None], grid),
             Mask(torch.from_numpy(lump.astype(np.uint8))[None], grid, LUMP),
             Points(grid.centre[None], ("middle",)),
+            Boxes.between(grid.centre[None] - radius, grid.centre[None] + radius),
+            Contours(grid.centre + radius * np.eye(3), (3,), (1,), LUMP),
+            PointCloud(grid.corners()),
         )
     )
     return item, radius
@@ -85,8 +90,11 @@ def paths(steps):
         yield step, places
 
 
-def hidden_and_settled(steps):
-    """By the definition: which voxels came by a place outside a grid; and which surely."""
+def hidden_and_settled(steps, *, rim=1e-3):
+    """By the definition: which voxels came by a place outside a grid; and which surely.
+
+    Surely is: no place on the way was nearer to an edge than ``rim`` voxels.
+    """
     hidden = np.zeros(steps[-1].landing.shape, dtype=bool)
     sure = ~hidden
     for step, places in paths(steps):
@@ -94,7 +102,7 @@ def hidden_and_settled(steps):
         shape = np.array(step.source.shape)
         hidden |= ((index < -0.5) | (index > shape - 0.5)).any(-1)
         edge = np.minimum(np.abs(index + 0.5), np.abs(index - shape + 0.5)).min(-1)
-        sure &= edge > 1e-3
+        sure &= edge > rim
     return torch.from_numpy(hidden), torch.from_numpy(sure)
 
 
@@ -165,14 +173,16 @@ def test_scan_mask_and_point_of_one_lump_stay_on_one_another(grid, pipeline, see
     item, radius = phantom(grid)
     labels = Labels.of(["lump"])
     done = pipeline(item, seed=seed)
-    scan, mask, point = done.values
+    scan, mask, point, boxes, contours, cloud = done.values
     assert scan.grid == mask.grid
     assert mask.labels == labels
     if not done.trail.steps:
         return
     steps = done.trail.steps
     *_, (_, native) = paths(steps)
-    hidden, sure = hidden_and_settled(steps)
+    bent = any(not isinstance(step.map, Affine) for step in steps)
+    # What bends is followed on knots, to a tenth of a millimetre.
+    hidden, sure = hidden_and_settled(steps, rim=0.3 if bent else 1e-3)
     assert (scan.data[0][hidden & sure] == -1000).all()
     assert (mask.data[0][hidden & sure] == 0).all()
 
@@ -180,7 +190,9 @@ def test_scan_mask_and_point_of_one_lump_stay_on_one_another(grid, pipeline, see
     inner = torch.from_numpy(((index >= 0) & (index <= np.array(grid.shape) - 1)).all(-1))
     inner &= ~hidden & sure
     assert torch.allclose(
-        scan.data[0].double()[inner], torch.from_numpy(brightness(native))[inner], atol=1e-2
+        scan.data[0].double()[inner],
+        torch.from_numpy(brightness(native))[inner],
+        atol=1.0 if bent else 1e-2,  # it rises by 2.3 a millimetre
     )
 
     # The lump's surface is a voxel thick: beyond that the mask must agree with the ball itself.
@@ -191,8 +203,12 @@ def test_scan_mask_and_point_of_one_lump_stay_on_one_another(grid, pipeline, see
 
     whole = fused(steps)
     assert np.allclose(point.coordinates, whole.map(grid.centre[None]), atol=1e-6)
-    back = done.trail.decode(point)
-    assert np.allclose(back.coordinates, grid.centre, atol=1e-6)
+    near = 1e-3 if bent else 1e-6
+    for before, after in zip(item.values[2:], (point, boxes, contours, cloud), strict=True):
+        name = "corners" if isinstance(before, Boxes) else "coordinates"
+        ours, there = getattr(before, name), getattr(after, name)
+        assert np.allclose(there, whole.map(ours), atol=1e-6)
+        assert np.allclose(getattr(done.trail.decode(after), name), ours, atol=near)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -208,7 +224,7 @@ def test_the_middle_of_the_mask_is_the_point(seed):
             CropOrPad((64, 64, 64)),
         )
     )
-    _, mask, point = pipeline(item, seed=seed).values
+    _, mask, point, *_ = pipeline(item, seed=seed).values
     index = mask.data[0].nonzero().double().mean(0).numpy()
     assert np.abs(index - mask.grid.to_index(point.coordinates)[0]).max() < 0.3
 
