@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 import zipfile
@@ -49,7 +50,8 @@ class Loaded:
     share: float
 
     def __str__(self) -> str:
-        parts = [f"{self.share:.0%} of the network's weights are pretrained"]
+        percent = math.floor(100 * self.share)  # all is said only of all
+        parts = [f"{percent}% of the network's weights are pretrained"]
         for names, done in (
             (self.inflated, "inflated from 2-D"),
             (self.adapted, "fitted to other input channels"),

@@ -120,6 +120,9 @@ def test_torchvisions_weights_are_inflated_and_see_grey(file):
     assert set(loaded.left) == {"fc.weight", "fc.bias"}
     assert loaded.adapted == ("conv1.weight",)
     assert len(loaded.inflated) == 20  # every convolution
+    assert str(loaded).startswith(
+        "99% of the network's weights are pretrained; 20 tensors inflated"
+    )
     deep = inflate(there.state_dict())
     assert torch.equal(here.conv1.weight, with_inputs(deep["conv1.weight"], 1))
     assert torch.equal(here.layer4[1].conv2.weight, deep["layer4.1.conv2.weight"])
