@@ -6,6 +6,7 @@ edge to 1 at the other, as :meth:`medlib.transforms.spatial.places.Places.part` 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +14,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor
 
 from medlib.transforms.spatial.lattices import EXACT, Shape
+
+_TIE = 1e-5
 
 
 def outside(places: Tensor, source: Shape) -> Tensor:
@@ -53,7 +56,7 @@ def strongest_neighbour(data: Tensor, places: Tensor) -> Tensor:
     """Label ids, (layer, …): each label interpolated linearly by itself, the strongest wins.
 
     Where a place's eight neighbours agree, that is their id; only at borders must labels be
-    weighed against one another. At a tie the lower id wins.
+    weighed against one another. At a tie the nearest voxel decides.
     """
     lower, weight = [], []
     for p, n in _axes(data, places):
@@ -76,31 +79,36 @@ def strongest_neighbour(data: Tensor, places: Tensor) -> Tensor:
 
 
 def _vote(flat: Tensor, near: Tensor, weights: Tensor, shape: torch.Size) -> Tensor:
-    """Of the eight voxels from ``near``, (n,), upwards, the id that has most weight, (n,)."""
+    """Of the eight voxels from ``near``, (n,), upwards, the id that has most weight, (n,).
+
+    At a tie it is that of the nearest voxel. Were it always the lower id, background would win
+    every tie, and organs would shrink by some percent whenever they are resampled.
+    """
+    strides = [shape[1] * shape[2], shape[2], 1]
+    steps = [stride if n > 1 else 0 for stride, n in zip(strides, shape, strict=True)]
     ids, shares = [], []
-    for corner in range(8):
-        bits = [(corner >> 2) & 1, (corner >> 1) & 1, corner & 1]
-        step, share = near, torch.ones_like(weights[0])
-        stride = 1
-        for axis in (2, 1, 0):
-            if bits[axis] and shape[axis] > 1:
-                step = step + stride
-            share = share * (weights[axis] if bits[axis] else 1 - weights[axis])
-            stride *= shape[axis]
-        ids.append(flat.index_select(0, step))
+    for bits in itertools.product((0, 1), repeat=3):
+        share = torch.ones_like(weights[0])
+        for bit, weight in zip(bits, weights, strict=True):
+            share = share * (weight if bit else 1 - weight)
+        ids.append(
+            flat.index_select(0, near + sum(b * n for b, n in zip(bits, steps, strict=True)))
+        )
         shares.append(share)
-    best, winner = None, None
+    nearest = near
+    for weight, step in zip(weights, steps, strict=True):
+        nearest = nearest + (weight > 0.5 + EXACT).to(near.dtype) * step
+    winner = flat.index_select(0, nearest)
+    best = torch.zeros_like(shares[0])
+    for other, share in zip(ids, shares, strict=True):
+        best.addcmul_((other == winner).to(share), share)
+    best += _TIE  # what is not clearly more is no more
     for candidate in ids:
-        total = torch.zeros_like(shares[0])
+        total = torch.zeros_like(best)
         for other, share in zip(ids, shares, strict=True):
             total.addcmul_((other == candidate).to(share), share)
-        if best is None or winner is None:
-            best, winner = total, candidate.clone()
-            continue
-        better = (total > best + 1e-5) | ((total > best - 1e-5) & (candidate < winner))
-        winner = torch.where(better, candidate, winner)
-        best = torch.maximum(best, total)
-    assert winner is not None
+        winner = torch.where(total > best, candidate, winner)
+        torch.maximum(best, total, out=best)
     return winner
 
 
