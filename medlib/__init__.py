@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medlib.tasks import Task, classifier, landmarks, load, regressor, segmenter, task
     from medlib.transforms import crop, resample
     from medlib.types import (
+        Belief,
         Boxes,
         Categories,
         Category,
@@ -44,14 +45,24 @@ _HOMES = {
     "medlib.pictures": ("show",),
     "medlib.transforms": ("crop", "resample"),
     "medlib.types": (
-        *("Boxes", "CTVolume", "Categories", "Category", "Contours", "Labels", "MRVolume", "Mask"),
-        *("Measurement", "MultiVolume", "PETVolume", "PointCloud", "Points", "Probabilities"),
+        *("Belief", "Boxes", "CTVolume", "Categories", "Category", "Contours", "Labels"),
+        *(
+            "MRVolume",
+            "Mask",
+            "Measurement",
+            "MultiVolume",
+            "PETVolume",
+            "PointCloud",
+            "Points",
+            "Probabilities",
+        ),
         *("Radiograph", "UltrasoundVolume", "Volume", "describe", "measure", "to_numpy"),
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Belief",
     "Boxes",
     "CTVolume",
     "Categories",

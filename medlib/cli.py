@@ -65,6 +65,11 @@ def _known(name: str) -> str:
 
 Json = Annotated[bool, typer.Option("--json", help="Print a report for programs instead of text.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that are already there.")]
+Scans = Annotated[Path, typer.Argument(help="A folder of scans, DICOM or NIfTI.")]
+LabelFiles = Annotated[
+    Path, typer.Option("--labels", help="A folder of label maps (NIfTI) or DICOM SEG.")
+]
+KindOfScan = Annotated[Kind, typer.Option("--kind", help="What the scans are.")]
 
 
 @app.command()
@@ -103,10 +108,37 @@ def convert(
 
 
 @app.command()
+def plan(
+    scans: Scans,
+    labels: LabelFiles,
+    kind: KindOfScan,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the plan, for example plan.json.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Say how SCANS would be learned from and why; a plan that is written can be edited."""
+    with _said_plainly(as_json):
+        if out is not None:
+            _writable(out, overwrite=overwrite)
+        from medlib.tasks import segmenter
+
+        made = segmenter(scans, labels, kind=kind.value).plan
+        if out is not None:
+            made.save(out)
+        network, batch = made.architecture.name, made.batch_size
+        lines = [*made.reasons, f"network: {network}; {batch} patches a step"]
+        if out is not None:
+            lines.append(f"The plan is in {out}. Use it with: medlib train … --plan {out}")
+        _print(made.to_dict() if as_json else "\n".join(lines))
+
+
+@app.command()
 def train(
-    scans: Annotated[Path, typer.Argument(help="A folder of scans, DICOM or NIfTI.")],
-    labels: Annotated[Path, typer.Option(help="A folder of label maps (NIfTI) or DICOM SEG.")],
-    kind: Annotated[Kind, typer.Option(help="What the scans are.")],
+    scans: Scans,
+    labels: LabelFiles,
+    kind: KindOfScan,
     out: Annotated[Path, typer.Option(help="The model to write, for example liver.medlib.")],
     minutes: Annotated[
         float, typer.Option(min=0.1, help="How long it may take, everything included.")
@@ -120,6 +152,10 @@ def train(
             "their scans, one a line.",
         ),
     ] = "0.2",
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", help="A plan from `medlib plan`, perhaps edited since."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -128,11 +164,16 @@ def train(
         _writable(out, overwrite=overwrite)
         splitter = _splitter(validation, seed)
         from medlib.tasks import segmenter
-        from medlib.train import Progress
+        from medlib.train import Plan, Progress
 
-        callbacks = [] if as_json else [Progress()]
         learn = segmenter(
-            scans, labels, kind=kind.value, validation=splitter, seed=seed, callbacks=callbacks
+            scans,
+            labels,
+            kind=kind.value,
+            validation=splitter,
+            plan=None if plan_file is None else Plan.load(plan_file),
+            seed=seed,
+            callbacks=[] if as_json else [Progress()],
         )
         data = learn.learner.data
         if not as_json:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from medlib import io
 from medlib.cli import app
-from medlib.infer import Predictor
+from medlib.infer import MaskOutput, Predictor
 from medlib.models import Architecture
 from medlib.package import Model
 from medlib.space import Grid
@@ -39,7 +39,11 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     architecture = Architecture.residual_unet(channels=(4, 8))
     predictor = Predictor(
-        architecture.build(1, 3), Pipeline((Normalise(),)), CTVolume, SIDES, (12, 16, 16)
+        architecture.build(1, 3),
+        Pipeline((Normalise(),)),
+        CTVolume,
+        MaskOutput(SIDES),
+        (12, 16, 16),
     )
     described = Model.describe(predictor, architecture, training={}, metrics={})
     return described.save(tmp_path_factory.mktemp("model") / "ct.medlib")
@@ -330,6 +334,51 @@ def test_an_mr_series_is_not_learned_from_as_ct(tmp_path):
     done = medlib("train", tmp_path / "in", "--labels", tmp_path / "seg", "--kind", "ct",
                   "--out", tmp_path / "m.medlib")  # fmt: skip
     assert "is MR and cannot be read as CTVolume" in complaint(done)
+
+
+def test_a_plan_is_said_written_edited_and_followed(task, tmp_path, monkeypatch):
+    folders = (task / "images", "--labels", task / "labels", "--kind")
+    done = medlib("plan", *folders, "mr", "--out", tmp_path / "plan.json")
+    assert done.exit_code == 0, done.output
+    assert "mm a voxel" in done.stdout
+    assert "not mirrored" in done.stdout
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan == json.loads(medlib("plan", *folders, "mr", "--json").stdout)
+    assert "--overwrite" in complaint(
+        medlib("plan", *folders, "mr", "--out", tmp_path / "plan.json")
+    )
+
+    plan["architecture"]["arguments"]["channels"] = [2, 4, 4]
+    plan["architecture"]["arguments"]["strides"] = [[2, 2, 2], [2, 2, 2]]
+    plan["preprocess"][1]["millimetres"] = [2, 2, 2]
+    plan["window"] = plan["augment"][1]["shape"] = [8, 8, 8]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    monkeypatch.setattr("medlib.cli._STARTED", time.monotonic())  # as in a process of its own
+    done = train(task, tmp_path / "m.medlib", "--plan", tmp_path / "plan.json", "--minutes", "0.1")
+    assert done.exit_code == 0, done.output
+    made = Model.load(tmp_path / "m.medlib")
+    assert made.manifest.network.arguments["channels"] == [2, 4, 4]
+    assert made.predictor.window == (8, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"window": [7, 8, 8]}, "multiples of"),
+        ({"preprocess": [{"type": "Popen", "args": "true"}]}, "is not one of the types allowed"),
+        ({"architecture": {"name": "os.system", "arguments": {}}}, "no architecture is called"),
+        ({"medlib_plan": 99}, "no plan of version"),
+        ({"batch_size": "many"}, "another form than it should"),
+        ({"kind": "ct"}, "made for CTVolume"),
+        ({"extra": 1}, "see to extra"),
+    ],
+)
+def test_a_plan_that_cannot_be_followed_is_said(task, tmp_path, change, said):
+    done = medlib("plan", task / "images", "--labels", task / "labels", "--kind", "mr", "--json")
+    (tmp_path / "plan.json").write_text(json.dumps(json.loads(done.stdout) | change))
+    done = train(task, tmp_path / "m.medlib", "--plan", tmp_path / "plan.json")
+    assert said in complaint(done)
+    assert not (tmp_path / "m.medlib").exists()
 
 
 def test_train_then_predict_in_a_shell(task, tmp_path):

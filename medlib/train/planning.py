@@ -32,6 +32,7 @@ from medlib.types import CTVolume, PETVolume, Volume
 
 Triple = tuple[int, int, int]
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
+_WHOLE_VOXELS = {"cpu": 40**3, "cuda": 128**3}  # of a scan that is seen at once
 _SMALLEST = 5  # voxels along any axis, at the coarsest level
 _CHANNELS = 16  # at the finest level; each coarser one has twice as many
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
@@ -57,10 +58,12 @@ def plan_for(fingerprint: Fingerprint, output: type[Output], *, device: str | No
         >>> knees = Fingerprint(MRVolume, **millimetres, low=0, high=9, mean=4, deviation=2)
         >>> plan = plan_for(knees, BeliefOutput, device="cpu")
         >>> plan.architecture.name, plan.window
-        ('encoder', (24, 64, 64))
+        ('encoder', (24, 48, 48))
     """
-    room = _PATCH_VOXELS[device or best_device().type]
-    return _whole(fingerprint, output, room) if output.whole else _patches(fingerprint, room)
+    where = device or best_device().type
+    if output.whole:
+        return _whole(fingerprint, output, _WHOLE_VOXELS[where])
+    return _patches(fingerprint, _PATCH_VOXELS[where])
 
 
 def _patches(fingerprint: Fingerprint, room: int) -> Plan:
