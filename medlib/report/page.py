@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite, isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from medlib._version import __version__
 from medlib.data import Dataset
@@ -17,9 +17,6 @@ from medlib.report.markup import Html, element, page, picture
 from medlib.report.results import Result, scan_of, where_to_look
 from medlib.train import Learner, Plan
 from medlib.train.intervals import FEW, Interval
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Trained(Protocol):
@@ -158,9 +155,9 @@ def _answers(found: Examination) -> Iterator[Html]:
     beliefs, truths = map(list, zip(*found.answers.values(), strict=True))
     yield _section(
         "What was taken for what",
-        _shown(confusion(beliefs, truths), "Counts of cases by reference and prediction"),
+        picture(confusion(beliefs, truths), "Counts of cases by reference and prediction"),
         element("h3", "Whether its probabilities can be taken at their word"),
-        _shown(
+        picture(
             calibration(beliefs, truths),
             "How often answers came true, by the probability that was given to them",
         ),
@@ -184,12 +181,12 @@ def _case(data: Dataset, result: Result, found: Examination) -> Html:
     return element(
         "figure",
         element("figcaption", element("h3", str(result)), said or figures.replace("inf", "∞")),
-        _shown(figure, f"{result}. Reference and prediction on the scan in three planes."),
+        picture(figure, f"{result}. Reference and prediction on the scan in three planes.", dpi=85),
     )
 
 
 def _learning(learner: Learner) -> Iterator[Html]:
-    yield _shown(
+    yield picture(
         learning_curve(learner.record),
         "Loss and validation scores against minutes; the last scores are in the tables",
     )
@@ -245,10 +242,6 @@ def _section(heading: str, *content: Html) -> Html:
     return element("section", element("h2", heading), *content)
 
 
-def _shown(figure: Figure, alt: str) -> Html:
-    return picture(figure, alt)
-
-
 def _number(value: float) -> str:
     return "–" if isnan(value) else f"{value:.3g}" if isfinite(value) else "∞"
 
@@ -290,8 +283,8 @@ figure { margin: 0 0 2rem }
 img { max-width: 100%; height: auto; border-radius: 6px; margin-top: .5rem }
 figure img { background: #000; width: 100% }
 .wide { overflow: auto; max-height: 38rem; margin: .8rem 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .94rem }
-th, td { text-align: right; padding: .38rem .8rem; border-bottom: 1px solid #2b3239;
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
+th, td { text-align: right; padding: .38rem .55rem; border-bottom: 1px solid #2b3239;
          white-space: nowrap }
 th:first-child, .sortable td:nth-child(2), .sortable th:nth-child(2) { text-align: left }
 tbody th { font-weight: 500 }
