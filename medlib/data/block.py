@@ -10,7 +10,9 @@ from torch.utils.data import DataLoader
 
 from medlib.data.cases import Case
 from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
+from medlib.data.leaks import check_split
 from medlib.data.splitters import Splitter, by_patient
+from medlib.data.store import Store
 from medlib.transforms import Pipeline
 
 
@@ -65,6 +67,7 @@ class DataBlock:
         augment: done anew each time to those trained on.
 
     Example:
+        >>> from medlib.data import MaskBlock, VolumeBlock, pair
         >>> from medlib.transforms import Normalise, RandomPatch
         >>> from medlib.types import Labels, MRVolume
         >>> block = DataBlock(
@@ -82,17 +85,29 @@ class DataBlock:
     preprocess: Pipeline = field(default_factory=Pipeline)
     augment: Pipeline = field(default_factory=Pipeline)
 
-    def datasets(self, source: Any, *, seed: int = 0) -> Datasets:
+    def datasets(self, source: Any, *, seed: int = 0, store: Store | None = None) -> Datasets:
         """Find the cases of ``source`` and split them.
 
+        Args:
+            source: what ``get_items`` takes.
+            seed: of the augmentation.
+            store: where preprocessed items are kept on disk; left out, they are kept in memory.
+
         Raises:
-            ValueError: when there are none, or they cannot be split as asked.
+            ValueError: when there are none, they cannot be split as asked, or training would see
+                something of a case that was kept back.
         """
         train, valid = self.splitter(self.get_items(source))
+        check_split(train, valid)
 
         def dataset(cases: Sequence[Case]) -> Dataset:
             return Dataset(
-                cases, self.blocks, preprocess=self.preprocess, augment=self.augment, seed=seed
+                cases,
+                self.blocks,
+                preprocess=self.preprocess,
+                augment=self.augment,
+                seed=seed,
+                store=store,
             )
 
         return Datasets(dataset(train), dataset(valid))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -137,7 +137,7 @@ class MaskBlock(TargetBlock):
     @property
     def output(self) -> MaskOutput:
         """A probability of each structure for each voxel."""
-        return MaskOutput(self.labels)
+        return MaskOutput(replace(self.labels, ignored=None))
 
     def read(self, case: Case, *, on: Grid) -> Mask:
         """The mask, on the grid of its scan.
@@ -148,7 +148,11 @@ class MaskBlock(TargetBlock):
         """
         if case.label is None:
             raise ValueError(f"{case.name} has no labels")
-        return self.read_file(case.label, on=on)
+        mask = self.read_file(case.label, on=on)
+        if case.annotated is None:
+            return mask
+        names = tuple(name for name in case.annotated if name in self.labels)
+        return replace(mask, annotated=names)
 
     def read_file(self, source: Path, *, on: Grid) -> Mask:
         """The mask in a file; see :meth:`read`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from torch.utils.data import Sampler
 
 from medlib.data.blocks import ScanBlock, TargetBlock
 from medlib.data.cases import Case
+from medlib.data.store import Store
 from medlib.space import Grid
 from medlib.transforms import Item, Pipeline, Trail
 from medlib.types import Gridded, Kind
@@ -50,8 +52,8 @@ class Batch:
 class Dataset(torch.utils.data.Dataset[Item]):
     """Cases as items, each (scan, what is to be learned of it).
 
-    What ``preprocess`` makes of a case is kept in memory up to ``keep_bytes``; beyond that it
-    is made anew. An index is ``(round, number)``: the same pair always gives the same item.
+    What ``preprocess`` makes of a case is kept: in a store on disk, if one is given, mapped into
+    memory; else in memory up to ``keep_bytes``, beyond which it is made anew. An index is ``(round, number)``: the same pair always gives the same item.
 
     Args:
         cases: with labels.
@@ -60,6 +62,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         augment: drawn anew each round.
         seed: of the augmentation.
         keep_bytes: memory for preprocessed items.
+        store: a folder on disk for them.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class Dataset(torch.utils.data.Dataset[Item]):
         augment: Pipeline,
         seed: int = 0,
         keep_bytes: int = 4 << 30,
+        store: Store | None = None,
     ) -> None:
         self.cases = tuple(cases)
         self.blocks = blocks
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
+        self.store = store
         self.keep_bytes = self._room = keep_bytes
         self._kept: dict[int, Item] = {}
         self._truths: dict[int, Kind] = {}
@@ -104,12 +109,24 @@ class Dataset(torch.utils.data.Dataset[Item]):
         """The case after ``preprocess``."""
         if number in self._kept:
             return self._kept[number]
-        item = self.preprocess(self.raw(number), seed=self.seed)
+        if self.store is not None:
+            case = self.cases[number]
+            sources = (*case.stacks, case.label, case.points, case.annotated)
+            answers = json.dumps(dict(case.answers), sort_keys=True)
+            key = self.store.digest(
+                *sources, answers, repr(self.blocks), self.preprocess, self.seed
+            )
+            self._kept[number] = self.store.item(key, lambda: self._made(number))
+            return self._kept[number]
+        item = self._made(number)
         size = sum(v.data.nbytes for v in item.values if hasattr(v, "data"))
         if size <= self._room:
             self._room -= size
             self._kept[number] = item
         return item
+
+    def _made(self, number: int) -> Item:
+        return self.preprocess(self.raw(number), seed=self.seed)
 
     def truth(self, number: int) -> Kind:
         """What is known of the case, as it was drawn or written: a mask on the scan's own grid."""
@@ -135,6 +152,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
             augment=augment,
             seed=self.seed,
             keep_bytes=self.keep_bytes,
+            store=self.store,
         )
         other._truths = dict(self._truths)
         known = [t for t in self._truths.values() if isinstance(t, Gridded)]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
-from medlib.models import layer_groups
+from medlib.models import decay_groups, layer_groups
 
 
 def optimiser_for(
@@ -20,7 +18,7 @@ def optimiser_for(
 ) -> torch.optim.Optimizer:
     """An optimiser with a parameter group for each layer group of a network.
 
-    Biases and the weights of norms do not decay. Each group says in ``group["pace"]`` how fast it
+    Biases and the weights of norms do not decay (:func:`medlib.models.decay_groups`). Each group says in ``group["pace"]`` how fast it
     learns beside the last, which schedules multiply their rate by.
 
     Args:
@@ -35,22 +33,11 @@ def optimiser_for(
     """
     if spread < 1:
         raise ValueError(f"a spread is 1 or more (the first layers learn slower), not {spread:g}")
-    found = layer_groups(network) if spread > 1 else [list(network.parameters())]
-    groups: list[dict[str, Any]] = []
-    for number, parameters in enumerate(found):
-        share = number / (len(found) - 1) if len(found) > 1 else 1.0
-        pace = spread ** (share - 1)
-        for decaying in (True, False):
-            own = [p for p in parameters if (p.ndim > 1) == decaying]
-            if own:
-                groups.append(
-                    {
-                        "params": own,
-                        "lr": rate * pace,
-                        "pace": pace,
-                        "weight_decay": decay if decaying else 0.0,
-                    }
-                )
+    count = len(layer_groups(network))
+    paces = [spread ** (k / (count - 1) - 1) if count > 1 else 1.0 for k in range(count)]
+    groups = decay_groups(network, decay, rates=[rate * pace for pace in paces])
+    for group in groups:
+        group["pace"] = group["lr"] / rate
     if name == "adamw":
         return torch.optim.AdamW(groups, fused=True)
     if name == "sgd":

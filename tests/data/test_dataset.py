@@ -12,6 +12,7 @@ from tiny import SIDES, structures, write_task
 from medlib import io
 from medlib.data import Case, DataBlock, MaskBlock, VolumeBlock, by_patient, collate, held_out, pair
 from medlib.data.dataset import Rounds
+from medlib.data.store import Store
 from medlib.space import Grid
 from medlib.transforms import Noise, Normalise, Pipeline, RandomAffine, RandomPatch
 from medlib.types import Labels, Mask, MRVolume
@@ -242,3 +243,39 @@ def test_structures_that_overlap_are_refused(tmp_path):
         MaskBlock(SIDES).read_file(path, on=mask.grid)
     found = pair(tmp_path / "images", tmp_path / "labels")
     assert "case_2.nii.gz is 24×24×20×2, not one 3-D image" in str(found.set_aside)
+
+
+# --- kept on disk, and refused ------------------------------------------------------------------
+
+
+def test_prepared_items_are_kept_on_disk(folder, tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    first = block().datasets(folder, store=store).train
+    before = [first.prepared(k) for k in range(len(first))]
+    again = block().datasets(folder, store=Store(tmp_path / "store")).train
+    monkeypatch.setattr(again, "_made", lambda number: pytest.fail("it was made again"))
+    for number, item in enumerate(before):
+        kept = again.prepared(number)
+        assert kept.trail == item.trail
+        assert torch.equal(kept.values[0].data, item.values[0].data)
+        assert torch.equal(kept.values[1].data, item.values[1].data)
+
+
+def test_other_preprocessing_is_another_item(folder, tmp_path):
+    store = Store(tmp_path / "store")
+    one = block().datasets(folder, store=store).train.prepared(0)
+    other = replace(block(), preprocess=Pipeline()).datasets(folder, store=store).train.prepared(0)
+    assert not torch.equal(one.values[0].data, other.values[0].data)
+
+
+def test_a_split_that_leaks_is_refused(folder):
+    leaky = replace(block(), splitter=lambda cases: (list(cases), list(cases)[:1]))
+    with pytest.raises(ValueError, match="the same patient is trained and validated on"):
+        leaky.datasets(folder)
+
+
+def test_what_a_reader_looked_for_goes_with_the_mask(folder):
+    data = block().datasets(folder).train
+    case = replace(data.cases[0], annotated=("left kidney",))
+    mask = MaskBlock(SIDES).read(case, on=case.scan.grid)
+    assert mask.annotated == ("left kidney",)
