@@ -83,7 +83,10 @@ class Learner:
         # accelerate keeps one precision a process; learners differ, so precision is torch's part.
         self.accelerator = Accelerator(mixed_precision="no")
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        for parameter in network.parameters():
+            if parameter.ndim == 5:  # networks may have 2-D parts, which know no such format
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+        self.network = network
         self.optimiser = optimiser_for(network, optimiser, rate=rate, spread=spread, decay=decay)
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data

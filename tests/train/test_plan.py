@@ -1,5 +1,7 @@
 """Plans: whatever the scans are like, a window that the network can see, and no wrong arithmetic."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -92,11 +94,35 @@ def test_a_fingerprint_is_what_numpy_says(data):
     assert found.extent == found.largest == pytest.approx((24, 24, 24))
 
 
-def test_a_plan_is_plain_values(data):
-    import json
+WHOLE = (BeliefOutput, MeasurementOutput, PointsOutput)
 
-    plan = plan_for(Fingerprint.of(data.train), MaskOutput)
-    assert json.loads(json.dumps(plan.to_dict()))["window"] == list(plan.window)
+
+@given(extents, spacings, st.sampled_from(WHOLE))
+def test_a_whole_scan_fits_into_what_the_network_sees(extent, spacing, output):
+    found = fingerprint(extent, spacing)
+    plan = plan_for(found, output, device="cpu")
+    chosen = np.array(plan.preprocess.transforms[1].millimetres)
+    assert (np.array(plan.window) * chosen >= np.array(found.largest) - 1e-2 * chosen).all()
+    assert plan.preprocess.transforms[2].shape == plan.window
+    assert plan.architecture.per_study == (output is not PointsOutput)
+    assert all(level[0] != 2 for level in levels(plan))
+    # Rounded up to what can be halved, and padded where there is little to halve.
+    assert np.prod(plan.window) <= 40**3 * 2.5 or min(found.largest / chosen) < 10
+
+
+@given(st.sampled_from((MaskOutput, *WHOLE)), st.sampled_from((CTVolume, MRVolume)))
+def test_a_plan_that_was_written_is_the_same_plan(output, kind):
+    plan = plan_for(fingerprint((90, 90, 90), (3, 1, 1), kind), output, device="cpu")
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_hounsfield_units_that_are_measured_stay_what_they_are():
+    kinds = {}
+    for output in (BeliefOutput, MeasurementOutput):
+        plan = plan_for(fingerprint((90, 90, 90), (3, 1, 1), CTVolume), output, device="cpu")
+        kinds[output] = {type(t).__name__ for t in plan.augment.transforms}
+    assert "Brightness" in kinds[BeliefOutput]
+    assert "Brightness" not in kinds[MeasurementOutput]
 
 
 def test_the_watch_finds_the_layers_that_see_two_slices():
