@@ -156,12 +156,21 @@ def train(
         Path | None,
         typer.Option("--plan", help="A plan from `medlib plan`, perhaps edited since."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="A page (HTML) to write of how it went, with pictures of scans kept back; made "
+            "when the minutes are over.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early."""
     with _said_plainly(as_json):
-        _writable(out, overwrite=overwrite)
+        for path in filter(None, (out, page)):
+            _writable(path, overwrite=overwrite)
         splitter = _splitter(validation, seed)
         from medlib.tasks import segmenter
         from medlib.train import Plan, Progress
@@ -184,8 +193,13 @@ def train(
                 _tell(f"  {reason}")
         scores = learn.fine_tune(minutes=minutes, started=_STARTED)
         learn.save(out)
+        if page is not None:
+            from medlib.report import write_report
+
+            write_report(learn, page, title=f"The training of {out.name}")
         report = {
             "model": str(out),
+            "report": None if page is None else str(page),
             "minutes": round((time.monotonic() - _STARTED) / 60, 2),
             "steps": learn.learner.step,
             "trained_on": [case.name for case in data.train.cases],

@@ -20,7 +20,7 @@ from medlib.train.intervals import FEW, Interval
 
 
 class Trained(Protocol):
-    """A task with a learner and a plan, such as :class:`medlib.Segmenter`."""
+    """A task with a learner and a plan, such as :class:`medlib.tasks.Task`."""
 
     @property
     def learner(self) -> Learner:
