@@ -46,16 +46,14 @@ def learner_of(task, target, network, *, name="case", whose=None, **more):
             yield replace(
                 case,
                 name=case.name.replace("case", name),
-                patient=case.patient if whose is None else whose,
+                patient=whose if whose and number >= 3 else case.patient,
                 answers=answers,
             )
 
     data = DataBlock(
         blocks=(VolumeBlock(MRVolume), target),
         get_items=lambda folder: list(cases(folder)),
-        splitter=lambda found: (
-            (found[:3], found[3:]) if whose else held_out([f"{name}_4", f"{name}_5"])(found)
-        ),
+        splitter=held_out([f"{name}_4", f"{name}_5"]),
         augment=Pipeline((RandomPatch(WINDOW),)),
     ).datasets(task)
     chosen = {"precision": "fp32", "window": WINDOW, "rate": 1e-4} | more

@@ -9,11 +9,11 @@ from medlib.cli import app
 
 def train(task, tmp_path, page):
     arguments = ["train", task / "images", "--labels", task / "labels", "--kind", "mr"]
-    more = ["--out", tmp_path / "m.medlib", "--minutes", "0.1", "--report", page]
+    more = ["--out", tmp_path / "m.medlib", "--minutes", "0.2", "--report", page]
     return CliRunner().invoke(app, [str(argument) for argument in (*arguments, *more)])
 
 
-def test_a_training_leaves_a_report(task, tmp_path, monkeypatch):
+def test_a_training_leaves_a_report(task, outliner, tmp_path, monkeypatch):  # libraries are warm
     monkeypatch.setattr("medlib.cli._STARTED", time.monotonic())  # as in a process of its own
     done = train(task, tmp_path, tmp_path / "pages" / "m.html")
     assert done.exit_code == 0, done.output
