@@ -32,7 +32,8 @@ from medlib.types import CTVolume, PETVolume, Volume
 
 Triple = tuple[int, int, int]
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
-_WHOLE_VOXELS = {"cpu": 40**3, "cuda": 128**3}  # of a scan that is seen at once
+_STUDY_VOXELS = {"cpu": 32**3, "cuda": 128**3}  # of a scan that gets one answer
+_PLACE_VOXELS = {"cpu": 40**3, "cuda": 128**3}  # of a scan in which something is to be placed
 _SMALLEST = 5  # voxels along any axis, at the coarsest level
 _CHANNELS = 16  # at the finest level; each coarser one has twice as many
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
@@ -58,11 +59,12 @@ def plan_for(fingerprint: Fingerprint, output: type[Output], *, device: str | No
         >>> knees = Fingerprint(MRVolume, **millimetres, low=0, high=9, mean=4, deviation=2)
         >>> plan = plan_for(knees, BeliefOutput, device="cpu")
         >>> plan.architecture.name, plan.window
-        ('encoder', (24, 48, 48))
+        ('encoder', (24, 40, 40))
     """
     where = device or best_device().type
     if output.whole:
-        return _whole(fingerprint, output, _WHOLE_VOXELS[where])
+        room = _PLACE_VOXELS if output.voxelwise else _STUDY_VOXELS
+        return _whole(fingerprint, output, room[where])
     return _patches(fingerprint, _PATCH_VOXELS[where])
 
 
@@ -136,7 +138,7 @@ def _whole(fingerprint: Fingerprint, output: type[Output], room: int) -> Plan:
         augment=Pipeline((RandomAffine(degrees=15.0, scale=stretch), *appearance)),
         window=(a, b, c),
         batch_size=2 if output.voxelwise else 4,
-        rate=4e-3 if output.voxelwise else 1e-3,
+        rate=4e-3 if output.voxelwise else 2e-3,
         architecture=(
             Architecture.residual_unet(channels=levels, strides=strides)
             if output.voxelwise

@@ -22,7 +22,7 @@ from medlib import datasets
 from medlib.data import Case
 from medlib.data.sources import from_card
 from medlib.train import Plan, Progress, scored
-from medlib.transforms import Flip, Pipeline
+from medlib.transforms import Flip, Pipeline, RandomAffine
 
 WAYS = ("left-right", "anterior-posterior", "superior-inferior")
 
@@ -33,7 +33,7 @@ def run(source: Path, minutes: float, count: int | None, work: Path) -> dict[str
     cases = [case for mark in ("train", "valid") for case in some(found.cases, count, mark)]
     pairing = replace(found, cases=tuple(cases))
     choices = {"kind": "mr", "callbacks": [Progress()]}  # of shapes the kind says nothing
-    plan = mirrored(medlib.classifier(pairing, "class", **choices).plan)
+    plan = for_shapes(medlib.classifier(pairing, "class", **choices).plan)
     learn = medlib.classifier(pairing, "class", plan=plan, **choices)
     valid = learn.fine_tune(minutes=minutes)
     model = medlib.load(learn.save(work / "adrenal.medlib"))
@@ -53,10 +53,13 @@ def run(source: Path, minutes: float, count: int | None, work: Path) -> dict[str
     }
 
 
-def mirrored(plan: Plan) -> Plan:
-    """The plan with mirroring: these are glands of both sides, and which it is was not kept."""
+def for_shapes(plan: Plan) -> Plan:
+    """The plan, without a look at intensities, which shapes have not, but mirrored.
+
+    These are glands of both sides, and which it is was not kept.
+    """
     flips = tuple(Flip(way, probability=0.5) for way in WAYS)
-    return replace(plan, augment=Pipeline(flips) + plan.augment)
+    return replace(plan, augment=Pipeline((*flips, RandomAffine(degrees=15.0, scale=0.1))))
 
 
 def some(cases: Sequence[Case], count: int | None, mark: str = "") -> list[Case]:
