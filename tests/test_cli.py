@@ -384,7 +384,7 @@ def test_a_plan_that_cannot_be_followed_is_said(task, tmp_path, change, said):
 def test_train_then_predict_in_a_shell(task, tmp_path):
     (tmp_path / "kept.txt").write_text("case_2\n")
     done = shell("train", task / "images", "--labels", task / "labels", "--kind", "mr",
-                 "--out", tmp_path / "m.medlib", "--minutes", "0.25", "--json",
+                 "--out", tmp_path / "m.medlib", "--minutes", "0.6", "--json",
                  "--validation", tmp_path / "kept.txt")  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -9,7 +9,7 @@ from medlib.cli import app
 
 def train(task, tmp_path, page):
     arguments = ["train", task / "images", "--labels", task / "labels", "--kind", "mr"]
-    more = ["--out", tmp_path / "m.medlib", "--minutes", "0.2", "--report", page]
+    more = ["--out", tmp_path / "m.medlib", "--minutes", "0.6", "--report", page]
     return CliRunner().invoke(app, [str(argument) for argument in (*arguments, *more)])
 
 
