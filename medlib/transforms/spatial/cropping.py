@@ -248,13 +248,14 @@ class RandomPatch(Transform):
         """The move onto the patch."""
         room = np.array(scene.grid.shape) - np.array(self.shape)
         masks = [value for value in scene.unmoved if isinstance(value, Mask)]
-        sites = [(mask.grid, found) for mask in masks for found in mask.sites.values()]
-        looked = [(m.grid, m.looked_at) for m in masks if m.looked_at is not None]
         centre = None
         if chance.happens(self.on_label):
+            sites = [(mask.grid, found) for mask in masks for found in mask.sites.values()]
             centre = _one_of(sites, scene, chance.rng)
         if centre is None:
-            centre = _one_of(looked, scene, chance.rng)
+            looked = [(m.grid, m.looked_at) for m in masks if m.labels.ignored is not None]
+            somewhere = [(grid, voxels) for grid, voxels in looked if voxels is not None]
+            centre = _one_of(somewhere, scene, chance.rng)
         if centre is None:
             start = np.floor(chance.rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
         else:
