@@ -63,7 +63,7 @@ def save(value: Kind, path: str | Path) -> None:
         >>> markups.read_points(path)
         Points(coordinates=array([[10., 20., 30.]]), names=('carina',))
     """
-    raise NotImplementedError
+    raise AssertionError
 
 
 @save.register

@@ -55,7 +55,7 @@ def read_output(output: Any) -> ModelOutput:
         >>> read_output({"out": torch.zeros(1, 2), "aux": torch.ones(1, 2)}).logits
         tensor([[0., 0.]])
     """
-    raise NotImplementedError
+    raise AssertionError
 
 
 @read_output.register

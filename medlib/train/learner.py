@@ -158,26 +158,23 @@ class Learner:
             frozen: share of them in which only the last layer group learns.
             rate: peak learning rate of the last group; left out, the learner's.
         """
-        share = [frozen, 1 - frozen]
-        begun = time.monotonic()
+        peak, begun = rate or self.rate, time.monotonic()
         freeze_to(self.network, -1)
         try:
-            first = self._part(minutes, epochs, share[0])
-            self.fit(Budget(**first), callbacks=[OneCycle(rate or self.rate)])
+            self.fit(self._share_of(minutes, epochs, frozen), callbacks=[OneCycle(peak)])
         finally:
             freeze_to(self.network, 0)
-        if minutes is not None:
-            whole = Budget(minutes=minutes)
-            whole.started = begun
-            return self.fit(whole, callbacks=[OneCycle((rate or self.rate) / 2)])
-        rest = self._part(None, epochs, share[1])
-        return self.fit(Budget(**rest), callbacks=[OneCycle((rate or self.rate) / 2)])
+        if minutes is None:
+            rest = self._share_of(None, epochs, 1 - frozen)
+        else:
+            rest = Budget(minutes=minutes, started=begun)  # all that is left of them
+        return self.fit(rest, callbacks=[OneCycle(peak / 2)])
 
-    def _part(self, minutes: float | None, epochs: int | None, share: float) -> dict[str, Any]:
+    def _share_of(self, minutes: float | None, epochs: int | None, share: float) -> Budget:
         if minutes is not None:
-            return {"minutes": minutes * share}
+            return Budget(minutes=minutes * share)
         steps = (epochs or 0) * len(self.data.train) * share / self.batch_size / self.accumulate
-        return {"steps": max(1, round(steps))}
+        return Budget(steps=max(1, round(steps)))
 
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
         """Train until the budget is spent, validating now and then and at the end.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from medlib.space import Affine, Grid, Map
-from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.move import Move, followed
 from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.spatial.together import resample_together
 from medlib.transforms.steps import Step, apply
@@ -101,19 +101,11 @@ class Scene:
                 scene._values, scene._pending = values, None
         return self._values
 
-    def of(self, chosen: Callable[[Kind], bool]) -> Scene:
-        """This scene as if it held only the values that are ``chosen``, to draw steps by."""
-        part = object.__new__(Scene)
-        part.__dict__ |= self.__dict__
-        part._values = tuple(v for v in self.values if chosen(v))
-        part._pending = None
-        return part
-
     def add(self, step: Step) -> None:
         """Do one more thing."""
         self._steps.append(step)
         if isinstance(step, Move):
-            self._pending = step if self._pending is None else self._pending.then(step)
+            self._pending = followed(self._pending, step)
             self._grid = step.landing
         elif isinstance(step, SwapSides):  # names do not wait for voxels
             self._values = tuple(apply(step, v) for v in self._values)

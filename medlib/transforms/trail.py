@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from medlib.space import Grid
-from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.move import Move, followed
 from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.spec import from_dict
 from medlib.transforms.steps import Step, apply, undo
@@ -47,7 +47,7 @@ class Trail:
         back: Move | None = None
         for step in reversed(self.steps):
             if isinstance(step, Move):
-                back = step.inverse if back is None else back.then(step.inverse)
+                back = followed(back, step.inverse)
                 continue
             undone = undo(step, value)
             # What does not concern a value, or only its names, need not part two moves.
@@ -62,7 +62,7 @@ class Trail:
         back: Move | None = None
         for step in reversed(self.steps):
             if isinstance(step, Move):
-                back = step.inverse if back is None else back.then(step.inverse)
+                back = followed(back, step.inverse)
         return back
 
     def named_back(self, value: K) -> K:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -121,37 +122,20 @@ class Noise(Intensity):
 
     up_to: float = 0.1
 
-    def __post_init__(self) -> None:
-        _check(self.up_to)
+    step: ClassVar[type[AddNoise | AddRicianNoise]] = AddNoise
 
-    def draw_for(self, scan: Volume, chance: Chance) -> AddNoise | None:
+    def __post_init__(self) -> None:
+        if not self.up_to >= 0:
+            raise ValueError(f"a standard deviation must be at least 0, not {self.up_to:g}")
+
+    def draw_for(self, scan: Volume, chance: Chance) -> AddNoise | AddRicianNoise | None:
         """Noise of a strength between 0 and ``up_to``."""
         deviation, seed = chance.uniform(0.0, self.up_to, neutral=0.0), chance.seed()
-        return AddNoise(deviation, seed) if deviation else None
+        return self.step(deviation, seed) if deviation else None
 
 
 @dataclass(frozen=True)
-class RicianNoise(Intensity):
-    """Adds noise of a random strength as a magnitude image of MR shows it; see AddRicianNoise.
+class RicianNoise(Noise):
+    """Adds noise of a random strength as a magnitude image of MR shows it; see AddRicianNoise."""
 
-    Args:
-        up_to: largest standard deviation, in the volume's units at that place in the pipeline.
-
-    Raises:
-        ValueError: for a deviation below 0.
-    """
-
-    up_to: float = 0.1
-
-    def __post_init__(self) -> None:
-        _check(self.up_to)
-
-    def draw_for(self, scan: Volume, chance: Chance) -> AddRicianNoise | None:
-        """Noise of a strength between 0 and ``up_to``."""
-        deviation, seed = chance.uniform(0.0, self.up_to, neutral=0.0), chance.seed()
-        return AddRicianNoise(deviation, seed) if deviation else None
-
-
-def _check(up_to: float) -> None:
-    if not up_to >= 0:
-        raise ValueError(f"a standard deviation must be at least 0, not {up_to:g}")
+    step = AddRicianNoise

@@ -106,6 +106,11 @@ class Move(Step):
         return contained(index_map, np.full(3, -rim), end, grid.shape)
 
 
+def followed(so_far: Move | None, following: Move) -> Move:
+    """All moves ``so_far``, if there are any, and the ``following`` one as a single move."""
+    return following if so_far is None else so_far.then(following)
+
+
 def _holds(grid: Grid, to_grid: Affine, flow: Flow) -> bool:
     """Whether all that a flow moves lies, after ``to_grid``, within the grid."""
     index_map: FloatArray = grid.inverse_affine @ to_grid.matrix @ flow.lattice.affine
