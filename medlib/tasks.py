@@ -26,6 +26,7 @@ import torch
 
 from medlib import io
 from medlib.data import (
+    Block,
     Case,
     CategoriesBlock,
     CategoryBlock,
@@ -35,7 +36,6 @@ from medlib.data import (
     Pairing,
     PointsBlock,
     Splitter,
-    TargetBlock,
     VolumeBlock,
     by_patient,
     pair,
@@ -128,7 +128,7 @@ class Task:
 
 def task(
     pairing: Pairing,
-    target: Callable[[Sequence[Case]], TargetBlock],
+    target: Callable[[Sequence[Case]], Block],
     *,
     kind: type[Volume] | str,
     validation: Splitter | float | None = None,
@@ -174,11 +174,11 @@ def task(
     raw = block.datasets(cases, seed=seed)
     for number in range(len(raw.valid)):  # what is wrong with them shows now, not in ten minutes
         raw.valid.truth(number)
-    asked = raw.blocks[1].output
+    asked = raw.output
     plan = plan or plan_for(Fingerprint.of(raw.train, beside=valid), type(asked))
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
-    network = plan.architecture.build(data.blocks[0].channels, asked.channels)
+    network = plan.architecture.build(data.channels, asked.channels)
     arguments = {"batch_size": plan.batch_size, "rate": plan.rate, "seed": seed} | learner
     return Task(
         pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)

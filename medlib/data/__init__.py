@@ -2,13 +2,13 @@
 
 from medlib.data.block import DataBlock, Datasets
 from medlib.data.blocks import (
+    Block,
     CategoriesBlock,
     CategoryBlock,
     MaskBlock,
     MeasurementBlock,
     MultiVolumeBlock,
     PointsBlock,
-    TargetBlock,
     VolumeBlock,
 )
 from medlib.data.cases import Case, Pairing, pair
@@ -34,6 +34,7 @@ from medlib.data.tables import from_table
 
 __all__ = [
     "Batch",
+    "Block",
     "Case",
     "CategoriesBlock",
     "CategoryBlock",
@@ -48,7 +49,6 @@ __all__ = [
     "PointsBlock",
     "Splitter",
     "Store",
-    "TargetBlock",
     "VolumeBlock",
     "as_marked",
     "bearing",

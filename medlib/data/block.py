@@ -13,6 +13,7 @@ from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
 from medlib.data.leaks import check_split
 from medlib.data.splitters import Splitter, by_patient
 from medlib.data.store import Store
+from medlib.infer import Input, Output
 from medlib.transforms import Pipeline
 
 
@@ -25,8 +26,23 @@ class Datasets:
 
     @property
     def blocks(self) -> Blocks:
-        """What a scan is read as, and what is to be learned."""
+        """What is seen, in order, and last what is to be learned."""
         return self.train.blocks
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What a network is shown."""
+        return tuple(block.input for block in self.blocks[:-1])
+
+    @property
+    def channels(self) -> int:
+        """How many channels that is."""
+        return sum(one.channels for one in self.inputs)
+
+    @property
+    def output(self) -> Output:
+        """What is asked of a network."""
+        return self.blocks[-1].output
 
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Datasets:
         """The same cases under other transforms: what a plan decides after a look at them."""
@@ -60,7 +76,8 @@ class DataBlock:
     """How to get from a source to datasets.
 
     Args:
-        blocks: of the scan and of what is to be learned.
+        blocks: of what is seen, in order, and last of what is to be learned; any block will do on
+            either side.
         get_items: from the source to cases; see :func:`medlib.data.pair`.
         splitter: from cases to (train, valid).
         preprocess: done once to every case, also to those predicted later.
@@ -99,11 +116,12 @@ class DataBlock:
         """
         train, valid = self.splitter(self.get_items(source))
         check_split(train, valid)
+        blocks = tuple(block.scaled_to(train) for block in self.blocks)
 
         def dataset(cases: Sequence[Case]) -> Dataset:
             return Dataset(
                 cases,
-                self.blocks,
+                blocks,
                 preprocess=self.preprocess,
                 augment=self.augment,
                 seed=seed,

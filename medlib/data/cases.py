@@ -33,6 +33,7 @@ class Case:
         scan: the stack to read the scan from; of several series the first, on whose grid the
             others are read.
         label: a NIfTI label map or DICOM SEG; None for a scan without labels.
+        masks: further masks by name, such as an earlier outline; label maps or SEGs on its grid.
         series: co-registered series by name, such as ``{"T1": …, "FLAIR": …}``, the first of them
             ``scan``; empty for a scan that is one series.
         answers: what a table says of the case, by column. What it does not say is left out.
@@ -51,6 +52,7 @@ class Case:
     patient: str
     scan: io.Stack
     label: Path | None = None
+    masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
     series: Mapping[str, io.Stack] = field(default_factory=dict, hash=False)
     answers: Mapping[str, Answer] = field(default_factory=dict, hash=False)
     points: Path | None = None

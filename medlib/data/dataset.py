@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from medlib.data.blocks import ScanBlock, TargetBlock
+from medlib.data.blocks import Block
 from medlib.data.cases import Case
 from medlib.data.store import Store
+from medlib.infer import shown
 from medlib.space import Grid
 from medlib.transforms import Item, Pipeline, Trail
 from medlib.types import Gridded, Kind
 
-Blocks = tuple[ScanBlock, TargetBlock]
+Blocks = tuple[Block, ...]  # those that are seen, and last the one that is learned
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Batch:
 
 
 class Dataset(torch.utils.data.Dataset[Item]):
-    """Cases as items, each (scan, what is to be learned of it).
+    """Cases as items: what is seen of each, and last what is to be learned of it.
 
     What ``preprocess`` makes of a case is kept: in a store on disk, if one is given, mapped into
     memory; else in memory up to ``keep_bytes``, beyond which it is made anew. An index is ``(round, number)``: the same pair always gives the same item.
 
     Args:
         cases: with labels.
-        blocks: of the scan, and of what is to be learned.
+        blocks: of what is seen, in order, and last of what is to be learned.
         preprocess: the same for every round.
         augment: drawn anew each round.
         seed: of the augmentation.
@@ -94,14 +95,15 @@ class Dataset(torch.utils.data.Dataset[Item]):
         return self.augment(self.prepared(number), seed=self.seed, epoch=epoch)
 
     def raw(self, number: int) -> Item:
-        """The case as it lies on disk: its scan and the truth about it, on the scan's own grid.
+        """The case as it lies on disk: what is seen and the truth, on the scan's own grid.
 
         Raises:
             ValueError: naming the case, when either cannot be read or they do not fit.
         """
         case, truth = self.cases[number], self.truth(number)
         try:
-            return Item((self.blocks[0].read(case), truth), name=case.name)
+            seen = [block.read(case, on=case.scan.grid) for block in self.blocks[:-1]]
+            return Item((*seen, truth), name=case.name)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
 
@@ -134,7 +136,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
             return self._truths[number]
         case = self.cases[number]
         try:
-            truth = self.blocks[1].read(case, on=case.scan.grid)
+            truth = self.blocks[-1].read(case, on=case.scan.grid)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
         size = truth.data.nbytes if isinstance(truth, Gridded) else 0
@@ -178,10 +180,10 @@ def collate(items: Sequence[Item], blocks: Blocks) -> Batch:
                 f"{other.name} is {other.grid.shape}; end the augmentation with RandomPatch or "
                 "CropOrPad"
             )
-    scans, targets = zip(*(item.values for item in items), strict=True)
+    inputs = [block.input for block in blocks[:-1]]
     return Batch(
-        x=torch.stack([blocks[0].tensor(scan) for scan in scans]),
-        targets=targets,
+        x=torch.stack([shown(inputs, item.values[:-1], item.grid) for item in items]),
+        targets=tuple(item.values[-1] for item in items),
         grids=tuple(item.grid for item in items),
         names=tuple(item.name for item in items),
         trails=tuple(item.trail for item in items),

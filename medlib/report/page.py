@@ -81,7 +81,7 @@ def write_report(
 
 
 def _outset(learner: Learner) -> str:
-    kind = learner.data.blocks[0].kind.__name__
+    kind = learner.data.blocks[0].input.kind.__name__
     minutes = learner.record[-1].seconds / 60
     return (
         f"{kind}, trained for {minutes:.1f} minutes by medlib {__version__}. For research; not a "

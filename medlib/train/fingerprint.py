@@ -49,7 +49,7 @@ class Fingerprint:
         Raises:
             ValueError: when no label has a voxel in any of them, or scans have several series.
         """
-        kind = data.blocks[0].kind
+        kind = data.blocks[0].input.kind
         if not issubclass(kind, Volume):
             raise ValueError("plans are made for scans of one series")
         numbers = np.linspace(0, len(data) - 1, min(most, len(data))).round().astype(int)

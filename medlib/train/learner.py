@@ -110,7 +110,7 @@ class Learner:
     @property
     def output(self) -> Output:
         """What is asked of the network."""
-        return self.data.blocks[1].output
+        return self.data.output
 
     # --- training -------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Learner:
             raw = call(self.model, batch.x.to(memory_format=torch.channels_last_3d))
         answers = self.output.answer(checked(raw.float(), self.output), batch.grids)
         if isinstance(self.loss, nn.Module):
-            block = self.data.blocks[1]
+            block = self.data.blocks[-1]
             truth = torch.stack([block.tensor(target) for target in batch.targets])
             found: Tensor = self.loss(answers, truth.to(answers.device))
         else:
@@ -299,7 +299,7 @@ class Learner:
         return Predictor(
             network=self.network,
             preprocess=self.data.train.preprocess,
-            kind=self.data.blocks[0].kind,
+            kind=self.data.blocks[0].input.kind,
             output=self.output,
             window=self.window,
             autocast=DTYPES.get(self.precision),

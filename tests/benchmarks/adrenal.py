@@ -37,7 +37,7 @@ def run(source: Path, minutes: float, count: int | None, work: Path) -> dict[str
     learn = medlib.classifier(pairing, "class", plan=plan, **choices)
     valid = learn.fine_tune(minutes=minutes)
     model = medlib.load(learn.save(work / "adrenal.medlib"))
-    truths = learn.learner.data.blocks[1]
+    truths = learn.learner.data.blocks[-1]
     test = scored(
         (case.name, model.predict(case.scan), truths.read(case, on=case.scan.grid))
         for case in some(found.test, count)
