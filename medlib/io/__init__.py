@@ -11,11 +11,12 @@ from medlib.io.files import UnreadableError
 from medlib.io.markups import read_points
 from medlib.io.masks import read_mask
 from medlib.io.nifti import write_nifti
+from medlib.io.projection import stated
 from medlib.io.report import describe
 from medlib.io.save import save
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.io.structures import read_structures
-from medlib.io.survey import Survey, read_volume, survey
+from medlib.io.survey import Survey, read_radiograph, read_volume, survey
 
 __all__ = [
     "Conversion",
@@ -29,9 +30,11 @@ __all__ = [
     "describe",
     "read_mask",
     "read_points",
+    "read_radiograph",
     "read_structures",
     "read_volume",
     "save",
+    "stated",
     "survey",
     "write_nifti",
     "write_seg",

@@ -1,32 +1,37 @@
-"""Masks in: NIfTI label maps and DICOM segmentations, on the image's own grid or not at all."""
+"""Masks in: NIfTI label maps, DICOM segmentations, and PNG of radiographs, on the image's own grid
+or not at all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from medlib.io import nifti
+from medlib.io import nifti, picture
 from medlib.io.dicom.frames import SegmentationHeader
 from medlib.io.dicom.headers import looks_like_dicom, read_header
 from medlib.io.dicom.seg_read import read_segmentation
 from medlib.io.files import File, UnreadableError, walk
 from medlib.io.placing import placed
+from medlib.io.projection import flat_grid
 from medlib.space import Grid
 from medlib.types import Labels, Mask
 
 
 def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None = None) -> Mask:
-    """The mask in a NIfTI label map or a DICOM segmentation (SEG).
+    """The mask in a NIfTI label map, a DICOM segmentation (SEG), or the PNG of a radiograph.
 
     A NIfTI file's own label table (as :func:`medlib.io.write_nifti` writes it) or a SEG's
     segments name the structures; without either they are called "label 1" and so on. Ids of a SEG
-    are its segment numbers, or, with ``labels``, those of the same names.
+    are its segment numbers, or, with ``labels``, those of the same names. A PNG says nothing of the
+    patient: its pixels are those of the radiograph ``on`` whose grid it is read.
 
     Args:
-        path: a .nii, .nii.gz or DICOM SEG file, or a folder or .zip that holds just one.
+        path: a .nii, .nii.gz, .png or DICOM SEG file, or a folder or .zip that holds just one.
         labels: the table to read it by.
         on: the grid it must lie on: its image's. A label map whose axes are stored in another
             order or direction, but whose voxels are the same, is turned to it; nothing is
@@ -41,7 +46,7 @@ def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None
         mask = read_segmentation(file, on=on)
         mask = mask if labels is None else _relabelled(mask, labels, file.name)
         return mask if on is None else placed(mask, on, file.name)
-    values, grid, own = nifti.read_label_map(file)
+    values, grid, own = _label_map(file, on)
     ids = [int(i) for i in np.unique(values) if i]
     table = labels or own or Labels.of({i: f"label {i}" for i in ids})
     if own is not None:
@@ -53,6 +58,19 @@ def read_mask(path: str | Path, *, labels: Labels | None = None, on: Grid | None
         )
     mask = Mask(torch.from_numpy(np.ascontiguousarray(values)), grid, table)
     return mask if on is None else placed(mask, on, file.name)
+
+
+def _label_map(file: File, on: Grid | None) -> tuple[np.ndarray[Any, Any], Grid, Labels | None]:
+    """A label map's ids, its grid, and its own label table if it has one."""
+    if not picture.is_picture(file.name):
+        return nifti.read_label_map(file)
+    ids = picture.read_label_picture(file)
+    grid = on or flat_grid((ids.shape[2], ids.shape[3]), (1.0, 1.0))
+    if grid.shape != ids.shape[1:]:
+        raise UnreadableError(
+            f"{file.name} has {ids.shape[2]}×{ids.shape[3]} pixels, and its image is {grid}"
+        )
+    return ids, grid, None
 
 
 def _same_names(table: Labels, own: Labels, ids: Iterable[int], name: str) -> None:
@@ -75,7 +93,7 @@ def _the_one(path: Path) -> tuple[File, SegmentationHeader | None]:
     """The only mask file at a path."""
     found: list[tuple[File, SegmentationHeader | None]] = []
     for file in walk(path):
-        if nifti.is_nifti(file.name):
+        if nifti.is_nifti(file.name) or picture.is_picture(file.name):
             found.append((file, None))
         elif looks_like_dicom(file.read(0, 132)):
             header = read_header(file)
@@ -83,7 +101,9 @@ def _the_one(path: Path) -> tuple[File, SegmentationHeader | None]:
                 found.append((file, header))
     if len(found) != 1:
         what = ", ".join(file.name for file, _ in found) or "none"
-        raise UnreadableError(f"{path.name} should hold one mask (NIfTI or DICOM SEG), not {what}")
+        raise UnreadableError(
+            f"{path.name} should hold one mask (NIfTI, DICOM SEG or PNG), not {what}"
+        )
     return found[0]
 
 

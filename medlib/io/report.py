@@ -13,6 +13,7 @@ _KIND_WORDS = {
     "MRVolume": "MR",
     "PETVolume": "PET",
     "UltrasoundVolume": "ultrasound",
+    "Radiograph": "radiograph",
     "Volume": "volume of unstated kind",
 }
 
@@ -28,7 +29,8 @@ def describe(survey: Survey) -> str:
     """
     lines = [_summary(survey)]
     for stack in survey.stacks:
-        lines += ["", f"{stack.name}: {_kind(stack)}, {_extent(stack.grid)}"]
+        extent = _flat(stack) if stack.calibration else _extent(stack.grid)
+        lines += ["", f"{stack.name}: {_kind(stack)}, {extent}"]
         lines += [f"  warning: {text}" for text in stack.warnings]
         lines += [f"  mended: {text}" for text in stack.repairs]
     if survey.segmentations:
@@ -73,6 +75,14 @@ def _extent(grid: Grid) -> str:
         f"{_count(slices, 'slice')} of {rows}×{columns}, "
         f"{thick:.3g} mm apart, pixels of {row:.3g}×{column:.3g} mm, {grid.orientation}"
     )
+
+
+def _flat(stack: Stack) -> str:
+    _, rows, columns = stack.grid.shape
+    if stack.calibration == "none":
+        return f"{rows}×{columns} pixels"
+    _, row, column = stack.grid.spacing
+    return f"{rows}×{columns} pixels of {row:.3g}×{column:.3g} mm ({stack.calibration})"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

@@ -30,6 +30,9 @@ class Stack(ABC):
         series_uid: DICOM's SeriesInstanceUID (0020,000E); empty for NIfTI.
         warnings: what the user should know before relying on it.
         repairs: what was, or will be on reading, put right.
+        calibration: whose the millimetres of a radiograph are: ``"detector"``, ``"fiducial"``,
+            ``"geometry"``, ``"stated"`` by a user, ``"unknown"``, or ``"none"``, where a pixel
+            counts as one; empty for scans, whose millimetres are the patient's.
     """
 
     name: str
@@ -42,10 +45,11 @@ class Stack(ABC):
     series_uid: str = ""
     warnings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    calibration: str = ""
 
     @property
     @abstractmethod
-    def source(self) -> Literal["dicom", "nifti"]:
+    def source(self) -> Literal["dicom", "nifti", "picture"]:
         """Which sort of file it comes from."""
 
     @abstractmethod
@@ -98,6 +102,7 @@ class Stack(ABC):
             "study": self.study,
             "warnings": list(self.warnings),
             "repairs": list(self.repairs),
+            **({"calibration": self.calibration} if self.calibration else {}),
         }
 
 

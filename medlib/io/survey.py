@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medlib.io import nifti
+from medlib.io import nifti, picture
 from medlib.io.dicom.frames import DamagedFileError, Frame, NotAnImage, SegmentationHeader
 from medlib.io.dicom.headers import looks_like_dicom, read_header
+from medlib.io.dicom.radiographs import radiographs
 from medlib.io.dicom.stacks import DicomStack, assemble
 from medlib.io.files import FILE_ERRORS, File, UnreadableError, safe_name, walk
+from medlib.io.projection import UNCHECKED, UNSIZED, stated
 from medlib.io.stack import Refusal, Skipped, Stack
-from medlib.types import Volume
+from medlib.types import Radiograph, Volume
 
 _OTHER_IMAGES = (".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr", ".img", ".mnc")
 
@@ -50,6 +52,9 @@ class Survey:
 def survey(path: str | Path) -> Survey:
     """Say what images there are at ``path``, by their headers.
 
+    Pictures (PNG, JPEG) are taken for radiographs where there is nothing but pictures; beside
+    scans they are passed over, since they are previews and screenshots there.
+
     Args:
         path: a file, a folder (with all below it), or a .zip archive, which is read in place.
 
@@ -77,10 +82,57 @@ def read_volume(path: str | Path, kind: type[Volume] | None = None) -> Volume:
         UnreadableError: when there is none, or more than one, or beside the one another that
             cannot be used; the message lists what there is.
     """
+    return _the_one(path).read(kind)
+
+
+def read_radiograph(
+    path: str | Path,
+    *,
+    spacing_mm: float | tuple[float, float] | None = None,
+    sides: Sequence[str] | None = None,
+) -> Radiograph:
+    """The radiograph at a path that holds exactly one: DICOM, PNG or JPEG.
+
+    Args:
+        path: a file, a folder or a .zip archive.
+        spacing_mm: between rows, between columns; one number for both. Needed where the file does
+            not say, as pictures do not.
+        sides: where rows lead, going right, and where columns lead, going down, such as
+            ``("L", "F")``; needed likewise.
+
+    Raises:
+        UnreadableError: as :func:`read_volume`; for anything but a radiograph; and where neither
+            the file nor the caller says how large a pixel is, or where the patient's sides are.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> file = Path(tempfile.mkdtemp()) / "chest.png"
+        >>> Image.fromarray(np.full((6, 8), 40, np.uint8)).save(file)
+        >>> read_radiograph(file, spacing_mm=0.4, sides=("L", "F"))
+        Radiograph(1 × 1×6×8 voxels of 1×0.4×0.4 mm, PIL, int16)
+    """
+    stack = stated(_the_one(path), spacing_mm=spacing_mm, sides=sides)
+    for ending, argument in ((UNSIZED, "spacing_mm"), (UNCHECKED, "sides")):
+        for text in stack.warnings:
+            if text.endswith(ending):
+                raise UnreadableError(f"{stack.name}: {text}. Say what is so: {argument}=…")
+    found = stack.read()
+    assert isinstance(found, Radiograph)
+    return found
+
+
+def _the_one(path: str | Path) -> Stack:
+    """The only stack at a path.
+
+    Raises:
+        UnreadableError: see :func:`read_volume`.
+    """
     found = survey(path)
     lost = [refusal for refusal in found.refusals if not refusal.aside]
     if len(found.stacks) == 1 and not lost:
-        return found.stacks[0].read(kind)
+        return found.stacks[0]
     name = Path(path).name
     if len(found.stacks) == 1:
         raise UnreadableError(
@@ -104,6 +156,7 @@ class _Found:
         self.frames: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
         self.damaged: list[tuple[File, DamagedFileError]] = []
         self.stacks: list[Stack] = []
+        self.pictures: list[File] = []
         self.segmentations: list[SegmentationHeader] = []
         self.refusals: list[Refusal] = []
         self.ignored: list[Skipped] = []
@@ -117,6 +170,8 @@ class _Found:
                 self.ignored.append(Skipped(file, "a macOS resource fork"))
             elif nifti.is_nifti(file.name):
                 self.stacks.append(nifti.read_stack(file))
+            elif picture.is_picture(file.name):
+                self.pictures.append(file)
             elif looks_like_dicom(file.read(0, 132)):
                 self._add_dicom(file)
             elif file.name.lower().endswith((".dcm", ".dicom", ".ima")) or not file.size():
@@ -124,7 +179,7 @@ class _Found:
             elif file.name.lower().endswith(_OTHER_IMAGES):
                 raise UnreadableError(f"{file.name}: this format is not read; save it as NIfTI")
             elif alone:
-                raise UnreadableError(f"{file.name} is neither DICOM nor NIfTI")
+                raise UnreadableError(f"{file.name} is neither DICOM nor NIfTI nor a picture")
             else:
                 self.ignored.append(Skipped(file, "not an image"))
         except DamagedFileError as error:
@@ -151,7 +206,14 @@ class _Found:
 
     def survey(self, root: Path) -> Survey:
         """Everything together, named."""
-        for frames in self.frames.values():
+        self._add_pictures()
+        for whole in self.frames.values():
+            flat = [frame for frame in whole if frame.projection is not None]
+            found, refused = radiographs(flat)
+            self.stacks += found
+            self.refusals += refused
+            if not (frames := [frame for frame in whole if frame.projection is None]):
+                continue
             if damage := self._damage_to(frames):
                 files = tuple(dict.fromkeys(f.file for f in frames))
                 self.refusals.append(
@@ -168,6 +230,18 @@ class _Found:
             refusals=tuple(self.refusals),
             ignored=tuple(self.ignored),
         )
+
+    def _add_pictures(self) -> None:
+        """Pictures are radiographs where there is nothing but pictures."""
+        others = self.frames or self.stacks or self.segmentations or self.damaged
+        for file in self.pictures:
+            try:
+                if others:
+                    self.ignored.append(Skipped(file, "a picture beside scans"))
+                else:
+                    self.stacks.append(picture.read_stack(file))
+            except UnreadableError as error:
+                self.refusals.append(Refusal((file,), str(error), aside=True))
 
     def _damage_to(self, frames: Sequence[Frame]) -> str:
         """Why a series is incomplete: a damaged file that is, or may well be, one of its slices."""

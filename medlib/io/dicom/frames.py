@@ -82,6 +82,19 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Projection:
+    """What a projection radiograph says of itself instead of its place."""
+
+    sides: tuple[str, ...]  # where rows and columns lead (PatientOrientation); empty: not said
+    detector: Vector | None  # 2, mm between rows, between columns, where the image was taken up
+    calibration: str  # how PixelSpacing was corrected: GEOMETRY or FIDUCIAL; empty: not said
+    magnification: float | None
+    aspect: Vector | None  # 2, a pixel's height and width, in any unit
+    for_processing: bool
+    burned_in: str  # YES, NO, or not said
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One image: a plane of a volume, if it says where it is."""
 
@@ -96,6 +109,7 @@ class Frame:
     intercept: float | None
     rescale_type: str
     tags: dict[str, str]  # those of DISCRIMINATORS that are there
+    projection: Projection | None = None  # of a radiograph, which has no place in the patient
 
     @property
     def file(self) -> File:

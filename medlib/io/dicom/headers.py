@@ -20,6 +20,7 @@ from medlib.io.dicom.frames import (
     Header,
     Identity,
     NotAnImage,
+    Projection,
     SegmentationHeader,
     Vector,
     digest,
@@ -40,8 +41,12 @@ _KEYWORDS = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "InstanceNumber", "ModalityLUTSequence"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("PatientOrientation", "ImagerPixelSpacing", "NominalScannedPixelSpacing"),
+    *("PixelSpacingCalibrationType", "EstimatedRadiographicMagnificationFactor"),
+    *("PixelAspectRatio", "PresentationIntentType", "BurnedInAnnotation"),
     *(keyword for keyword, _ in DISCRIMINATORS),
 )
+_RADIOGRAPHS = {"CR", "DX", "MG", "IO", "PX", "RG"}  # modalities of projections without a place
 _OVERLAY_BIT = 0x60000102
 
 
@@ -241,6 +246,30 @@ def _frame(header: Header, index: int, values: dict[str, Any]) -> Frame:
         intercept=number("RescaleIntercept"),
         rescale_type=str(find("RescaleType") or "").strip().upper(),
         tags=tags,
+        projection=_projection(header, values),
+    )
+
+
+def _projection(header: Header, values: dict[str, Any]) -> Projection | None:
+    """What a radiograph says of itself; None for anything else."""
+    if header.modality not in _RADIOGRAPHS or header.frames > 1:
+        return None
+    if "ImagePositionPatient" in values:
+        return None
+
+    def pair(keyword: str) -> Vector | None:
+        numbers = tuple(float(v) for v in values.get(keyword) or ())
+        return numbers if len(numbers) == 2 else None
+
+    factor = values.get("EstimatedRadiographicMagnificationFactor")
+    return Projection(
+        sides=tuple(str(v) for v in values.get("PatientOrientation") or ()),
+        detector=pair("ImagerPixelSpacing") or pair("NominalScannedPixelSpacing"),
+        calibration=str(values.get("PixelSpacingCalibrationType", "")).strip().upper(),
+        magnification=None if factor is None else float(factor),
+        aspect=pair("PixelAspectRatio"),
+        for_processing=str(values.get("PresentationIntentType", "")).upper() == "FOR PROCESSING",
+        burned_in=str(values.get("BurnedInAnnotation", "")).strip().upper(),
     )
 
 

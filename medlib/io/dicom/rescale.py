@@ -32,8 +32,8 @@ def rescaled(
     values = np.empty(shape, _whole_type(frames) if whole else np.float32)
     cleared = 0
     for k, (frame, stored) in enumerate(zip(frames, stored_pixels(frames), strict=True)):
-        padding = _padding(stored, frame.header)
-        pixels = _without_high_bits(stored, frame.header)
+        padding = padded(stored, frame.header)
+        pixels = without_high_bits(stored, frame.header)
         if pixels is not stored:
             changed = pixels != stored
             cleared += int((changed if padding is None else changed & ~padding).sum())
@@ -64,7 +64,7 @@ def _whole_type(frames: Sequence[Frame]) -> type[np.signedinteger]:
     return np.int16 if min(lows) >= -(1 << 15) and max(highs) < 1 << 15 else np.int64
 
 
-def _padding(stored: Pixels, header: Header) -> Pixels | None:
+def padded(stored: Pixels, header: Header) -> Pixels | None:
     """Where the stored values stand for no measurement; None where nothing does."""
     if header.padding is None:
         return None
@@ -73,7 +73,7 @@ def _padding(stored: Pixels, header: Header) -> Pixels | None:
     return where if where.any() else None
 
 
-def _without_high_bits(stored: Pixels, header: Header) -> Pixels:
+def without_high_bits(stored: Pixels, header: Header) -> Pixels:
     """The bits that are stored, moved down to the lowest; the sign is kept."""
     allocated, bits = header.bits_allocated, header.bits_stored
     if bits >= allocated:
