@@ -217,22 +217,27 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="A folder for the results, named after their input.")],
     output_format: Annotated[
-        Format, typer.Option("--format", help="NIfTI label maps, DICOM SEG, or both.")
-    ] = Format.NIFTI,
+        Format | None,
+        typer.Option("--format", help="Of structures: NIfTI label maps (usual), DICOM SEG, both."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Outline the structures that MODEL knows in every scan found in INPUT."""
+    """Find in every scan of INPUT what MODEL knows: outlines, landmarks, answers, numbers.
+
+    FOLDER/predictions.csv has a row a scan. Called again, it does what is not done yet.
+    """
     with _said_plainly(as_json):
         from medlib.batch import predict_all
         from medlib.tasks import load
 
-        formats = ("nifti", "seg") if output_format is Format.BOTH else (output_format.value,)
+        both = output_format is Format.BOTH
+        chosen = ("nifti", "seg") if both else (output_format.value,) if output_format else ()
         report = predict_all(
             load(model),
             source,
             out,
-            formats=formats,
+            formats=chosen,
             overwrite=overwrite,
             progress=None if as_json else _tell,
         )

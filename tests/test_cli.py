@@ -132,11 +132,16 @@ def test_predictions_are_named_after_their_scans(model, scans, tmp_path):
     done = medlib("predict", model, scans, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "predictions.csv",
+        "predictions.jsonl",
         "scan_1.nii.gz",
         "scan_2.nii.gz",
     ]
     assert done.stdout.splitlines()[-1] == "2 predicted, 0 refused"
     assert "1/2 scan_1" in done.stderr
+    again = medlib("predict", model, scans, "--out", tmp_path / "out")
+    assert again.exit_code == 0
+    assert again.stdout.splitlines()[-1] == "0 predicted, 2 done before, 0 refused"
 
 
 def test_json_is_one_document_on_stdout(model, scans, tmp_path):
@@ -179,7 +184,7 @@ def test_a_ct_series_becomes_a_segmentation(model, tmp_path):
     write_series(tmp_path / "in" / "body", scan_of(structures(GRID)), modality="CT")
     done = medlib("predict", model, tmp_path / "in", "--out", tmp_path / "out", "--format", "both")
     assert done.exit_code == 0, done.output
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["body.dcm", "body.nii.gz"]
+    assert sorted(p.name for p in (tmp_path / "out").glob("body*")) == ["body.dcm", "body.nii.gz"]
     assert "SECRETID" not in done.output
     assert "Secret" not in done.output
 
@@ -393,7 +398,7 @@ def test_train_then_predict_in_a_shell(task, tmp_path):
     assert report["steps"] > 0
     done = shell("predict", tmp_path / "m.medlib", task / "images", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 4
 
 
 def test_ctrl_c_saves_what_was_learned(task, tmp_path):
