@@ -3,6 +3,7 @@
 from medlib.data.block import DataBlock, Datasets
 from medlib.data.blocks import (
     Block,
+    BoxesBlock,
     CategoriesBlock,
     CategoryBlock,
     MaskBlock,
@@ -11,6 +12,7 @@ from medlib.data.blocks import (
     PointsBlock,
     VolumeBlock,
 )
+from medlib.data.boxes import pair_boxes, with_boxes
 from medlib.data.cases import Case, Pairing, pair
 from medlib.data.dataset import Batch, Dataset, collate
 from medlib.data.digests import content_digest, digest
@@ -35,6 +37,7 @@ from medlib.data.tables import from_table
 __all__ = [
     "Batch",
     "Block",
+    "BoxesBlock",
     "Case",
     "CategoriesBlock",
     "CategoryBlock",
@@ -68,6 +71,8 @@ __all__ = [
     "k_fold",
     "listed",
     "pair",
+    "pair_boxes",
     "patient_of",
     "stratified",
+    "with_boxes",
 ]

@@ -38,6 +38,8 @@ class Case:
             ``scan``; empty for a scan that is one series.
         answers: what a table says of the case, by column. What it does not say is left out.
         points: a file of landmarks, as 3D Slicer writes them (``.mrk.json``).
+        boxes: a file or folder of boxes around findings (``.mrk.json``, ``.json``), or a table of
+            those of many cases (``.csv``). See :func:`medlib.data.pair_boxes`.
         annotated: the structures that the reader of this scan looked for; None for all of the
             label table. See :class:`medlib.types.Mask`.
         study: cases of one examination have the same; empty where it is not known.
@@ -56,6 +58,7 @@ class Case:
     series: Mapping[str, io.Stack] = field(default_factory=dict, hash=False)
     answers: Mapping[str, Answer] = field(default_factory=dict, hash=False)
     points: Path | None = None
+    boxes: Path | None = None
     annotated: tuple[str, ...] | None = None
     study: str = ""
     site: str = ""

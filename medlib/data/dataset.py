@@ -113,7 +113,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
             return self._kept[number]
         if self.store is not None:
             case = self.cases[number]
-            sources = (*case.stacks, case.label, case.points, case.annotated)
+            sources = (*case.stacks, case.label, case.points, case.boxes, case.annotated)
             answers = json.dumps(dict(case.answers), sort_keys=True)
             key = self.store.digest(
                 *sources, answers, repr(self.blocks), self.preprocess, self.seed

@@ -1,5 +1,6 @@
 """From a trained network to predictions on a scan's own grid."""
 
+from medlib.infer.detecting import BoxesOutput, BoxMaps
 from medlib.infer.inputs import (
     INPUTS,
     BoxesInput,
@@ -13,7 +14,6 @@ from medlib.infer.inputs import (
     shown,
 )
 from medlib.infer.outputs import (
-    OUTPUTS,
     BeliefOutput,
     MaskOutput,
     MeasurementOutput,
@@ -23,11 +23,18 @@ from medlib.infer.outputs import (
 from medlib.infer.predictor import Predictor, checked, decode_mask
 from medlib.infer.window import sliding_window
 
+OUTPUTS: tuple[type[Output], ...] = (
+    *(MaskOutput, PointsOutput, BoxesOutput, BeliefOutput, MeasurementOutput),
+)
+"""What a model file may ask for."""
+
 __all__ = [
     "INPUTS",
     "OUTPUTS",
     "BeliefOutput",
+    "BoxMaps",
     "BoxesInput",
+    "BoxesOutput",
     "Input",
     "MaskInput",
     "MaskOutput",

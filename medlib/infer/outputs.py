@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -34,8 +34,11 @@ class Output(Spec, ABC):
     def channels(self) -> int:
         """How many numbers the network gives, for the scan or for each voxel."""
 
-    def answer(self, raw: Tensor, grids: Sequence[Grid]) -> Tensor:
+    def answer(self, raw: Tensor, grids: Sequence[Grid]) -> Any:
         """What the loss compares: the network's numbers themselves, unless a kind needs more.
+
+        A tensor, or, where a loss has to know what the voxels lie on, a value that says it; with
+        ``[number]`` either gives one item's part.
 
         Args:
             raw: (item, channel) or (item, channel, slice, row, column), as the network gives them.
@@ -44,7 +47,7 @@ class Output(Spec, ABC):
         return raw
 
     @abstractmethod
-    def wrap(self, answer: Tensor, grid: Grid) -> Kind:
+    def wrap(self, answer: Any, grid: Grid) -> Kind:
         """The value that one item's answer stands for, on the grid that the network saw."""
 
 
@@ -167,6 +170,3 @@ class MeasurementOutput(Output):
     def wrap(self, answer: Tensor, grid: Grid) -> Measurement:
         """The measurement."""
         return Measurement(float(answer), self.unit, self.name)
-
-
-OUTPUTS: tuple[type[Output], ...] = (MaskOutput, PointsOutput, BeliefOutput, MeasurementOutput)

@@ -5,6 +5,7 @@ reads it. Geometry and units are never guessed: what cannot be read rightly is r
 reason.
 """
 
+from medlib.io.boxes import read_box_table, read_boxes
 from medlib.io.convert import Conversion, Written, convert
 from medlib.io.dicom.seg_write import write_seg
 from medlib.io.files import UnreadableError
@@ -28,6 +29,8 @@ __all__ = [
     "Written",
     "convert",
     "describe",
+    "read_box_table",
+    "read_boxes",
     "read_mask",
     "read_points",
     "read_radiograph",

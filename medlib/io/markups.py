@@ -79,11 +79,7 @@ def _in_json(text: str) -> Iterator[tuple[str, FloatArray]]:
     for markup in json.loads(text)["markups"]:
         if markup["type"] not in _OF_POINTS:
             raise UnreadableError(f"it holds a {markup['type']}, which is no list of points")
-        units = markup.get("coordinateUnits", "mm")  # the schema's own default
-        unit = units if isinstance(units, str) else units[0]
-        if unit not in _MILLIMETRES:
-            raise UnreadableError(f"its unit {unit!r} is not known; it should be mm")
-        scale = _signs(markup.get("coordinateSystem")) * _MILLIMETRES[unit]
+        scale = to_lps(markup)
         for point in markup.get("controlPoints", []):
             if point.get("positionStatus", "defined") == "defined":
                 yield point.get("label", ""), np.array(point["position"], dtype=np.float64) * scale
@@ -100,6 +96,19 @@ def _in_fcsv(text: str) -> Iterator[tuple[str, FloatArray]]:
     for row in csv.DictReader(rows, fieldnames=columns):
         place = np.array([float(row[axis]) for axis in "xyz"])
         yield row["label"] or "", place * scale
+
+
+def to_lps(markup: Mapping[str, Any]) -> FloatArray:
+    """(3,): what to multiply the coordinates of a markup by, to have them in LPS millimetres.
+
+    Raises:
+        UnreadableError: when it does not say whether it is in LPS or RAS, or has unknown units.
+    """
+    units = markup.get("coordinateUnits", "mm")  # the schema's own default
+    unit = units if isinstance(units, str) else units[0]
+    if unit not in _MILLIMETRES:
+        raise UnreadableError(f"its unit {unit!r} is not known; it should be mm")
+    return _signs(markup.get("coordinateSystem")) * _MILLIMETRES[unit]
 
 
 def _signs(system: object) -> FloatArray:

@@ -52,15 +52,38 @@ def average_precision(shared: FloatArray, scores: FloatArray, least: float) -> f
     count, targets = shared.shape
     if not count or not targets:
         return nan if count == targets else 0.0
-    order = np.argsort(-scores, kind="stable")
-    free = np.ones(targets, dtype=bool)
-    hits = np.zeros(count, dtype=bool)
-    for rank, box in enumerate(order):
+    return area_under_precision(claims(shared, scores, least), scores, targets)
+
+
+def claims(shared: FloatArray, scores: FloatArray, least: float) -> npt.NDArray[np.bool_]:
+    """Which predicted boxes claim a target: the surest first, of those left what it overlaps most.
+
+    Args:
+        shared: intersection over union of predicted boxes and targets, (n, m).
+        scores: (n,).
+        least: the overlap that makes a hit.
+    """
+    count, targets = shared.shape
+    hits = np.zeros(count, dtype=np.bool_)
+    free = np.ones(targets, dtype=np.bool_)
+    for box in np.argsort(-scores, kind="stable") if targets else ():
         chosen = int(np.where(free, shared[box], -1.0).argmax())
-        hits[rank] = free[chosen] and shared[box, chosen] >= least
-        free[chosen] &= not hits[rank]
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    found = np.cumsum(hits)[ends]
+        hits[box] = free[chosen] and shared[box, chosen] >= least
+        free[chosen] &= not hits[box]
+    return hits
+
+
+def area_under_precision(hits: npt.NDArray[np.bool_], scores: FloatArray, targets: int) -> float:
+    """The area under the envelope of precision over recall, boxes of one score being one point.
+
+    Args:
+        hits: whether each predicted box claims a target.
+        scores: of each.
+        targets: how many there are, at least one.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)[: len(order)])
+    found = np.cumsum(hits[order])[ends]
     precision = found / (ends + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.diff(found, prepend=0) @ envelope / targets)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medlib.train import froc
 from medlib.train.metrics import dice, metrics
-from medlib.types import Belief, Categories, Category, Kind, Mask, Measurement, Points, verb
+from medlib.types import Belief, Boxes, Categories, Category, Kind, Mask, Measurement, Points, verb
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def scored(predictions: Iterable[tuple[str, Kind, Kind]]) -> Scores:
 
     Masks are scored by Dice, landmarks by the distance in millimetres, categories by the
     probability given to the truth (together by the area under the ROC curve and balanced
-    accuracy), measurements by the absolute error.
+    accuracy), measurements by the absolute error, boxes by each case's average precision (together
+    by FROC and mean average precision; see :mod:`medlib.train.froc`).
 
     Args:
         predictions: (name, prediction, truth) of each case.
@@ -92,14 +94,13 @@ def scored(predictions: Iterable[tuple[str, Kind, Kind]]) -> Scores:
         >>> scored([("a", *found)]).labels
         {'spleen': 1.0}
     """
-    rows, beliefs, truths = {}, [], []
+    rows, pairs = {}, []
     measure, errors = "Dice", False
     for name, prediction, truth in predictions:
         rows[name], measure, errors = row(prediction, truth)
-        if isinstance(prediction, Belief):
-            beliefs.append(prediction)
-            truths.append(_answers(truth))
-    return Scores(rows, measure, errors, _together(beliefs, truths))
+        if isinstance(prediction, Belief | Boxes):  # small enough to be kept
+            pairs.append((prediction, truth))
+    return Scores(rows, measure, errors, overall(*pairs[0], pairs) if pairs else {})
 
 
 @verb
@@ -138,6 +139,40 @@ def _(prediction: Measurement, truth: Measurement) -> tuple[dict[str, float], st
     return {truth.name: error}, f"error in {truth.unit}", True
 
 
+@row.register
+def _(prediction: Boxes, truth: Boxes) -> tuple[dict[str, float], str, bool]:
+    """NaN where there is nothing to be found: false positives there count in the overall figures."""
+    found = {m.of: m.value for m in metrics(prediction, truth) if m.name == "AP"}
+    return (
+        {name: found[name] if froc.of_label(truth, name) else nan for name in truth.labels.names},
+        "average precision",
+        False,
+    )
+
+
+@verb
+def overall(prediction: Kind, truth: Kind, pairs: object) -> dict[str, float]:
+    """Figures of all cases together, which no mean of the cases' own gives.
+
+    Args:
+        prediction: the first, by whose kind they are found.
+        truth: the first.
+        pairs: (prediction, truth) of all cases.
+    """
+    raise AssertionError
+
+
+@overall.register
+def _(prediction: Belief, truth: Kind, pairs: object) -> dict[str, float]:
+    beliefs, truths = zip(*pairs, strict=True)  # type: ignore[call-overload]
+    return _together(beliefs, [_answers(each) for each in truths])
+
+
+@overall.register
+def _(prediction: Boxes, truth: Boxes, pairs: object) -> dict[str, float]:
+    return froc.together(pairs)  # type: ignore[arg-type]
+
+
 def _answers(truth: Kind) -> Sequence[bool]:
     """For each word of the vocabulary, whether it is true."""
     if isinstance(truth, Category):
@@ -148,8 +183,6 @@ def _answers(truth: Kind) -> Sequence[bool]:
 
 def _together(beliefs: Sequence[Belief], truths: Sequence[Sequence[bool]]) -> dict[str, float]:
     """Area under the ROC curve and balanced accuracy, each the mean over what can be told apart."""
-    if not beliefs:
-        return {}
     shares, true = np.array([b.shares for b in beliefs]), np.array(truths)
     if beliefs[0].exclusive:
         said = shares.argmax(1)[:, None] == np.arange(shares.shape[1])

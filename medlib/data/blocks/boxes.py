@@ -60,7 +60,7 @@ class BoxesBlock(Block):
         Raises:
             ValueError: when there is neither, a label is unknown, or a box lies outside the scan.
         """
-        found = boxes_in(case, on=on)
+        found = boxes_in(case, on=on, labels=self.labels)
         if strange := sorted(set(found.labels.names) - set(self.labels.names)):
             raise ValueError(
                 f"{case.name} has boxes of {', '.join(strange)}, and what is to be found is "
@@ -83,11 +83,17 @@ class BoxesBlock(Block):
         return torch.from_numpy(np.stack([value.low, value.high], 1)).float()
 
 
-def boxes_in(case: Case, *, on: Grid) -> Boxes:
+def boxes_in(case: Case, *, on: Grid, labels: Labels | None = None) -> Boxes:
     """What a case's files say of its findings, with a table of the labels that they name.
 
+    Args:
+        case: whose files are read.
+        on: the grid of its scan.
+        labels: what a label map's ids mean; left out, what the file itself says.
+
     Raises:
-        ValueError: when they say nothing, which is not the same as that there are none.
+        ValueError: when they say nothing, which is not the same as that there are none; or when
+            not everything was looked for, or not everywhere.
     """
     if case.boxes is not None and case.boxes.suffix.lower() == ".csv":
         table = io.read_box_table(case.boxes)
@@ -101,7 +107,13 @@ def boxes_in(case: Case, *, on: Grid) -> Boxes:
     if case.boxes is not None:
         return io.read_boxes(case.boxes)
     if case.label is not None:
-        return about_parts(io.read_mask(case.label, on=on))
+        mask = io.read_mask(case.label, labels=labels, on=on)
+        if case.annotated is not None or bool(mask.unseen().any()):
+            raise ValueError(
+                f"in {case.name} not everything was looked for, or not everywhere, and what nobody "
+                "looked for would be learned as not being there; leave it out"
+            )
+        return about_parts(mask)
     raise ValueError(f"{case.name} has no file of boxes")
 
 

@@ -1,0 +1,140 @@
+"""How well findings are found in many scans together: FROC, and average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+
+from medlib.space.grid import FloatArray
+from medlib.train.detection import area_under_precision, claims, overlaps
+from medlib.types import Boxes
+
+OVERLAP = 0.1
+"""The intersection over union that makes a hit, low, as where something is matters more than how
+large the box is (nnDetection; Baumgartner et al. 2021)."""
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""False positives a scan at which LUNA16 looks at the sensitivity (Setio et al. 2017)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The boxes of one label that were predicted in many scans, and which of them are hits.
+
+    Args:
+        case: of each box, the number of its scan.
+        scores: of each box.
+        hits: whether each claims a finding.
+        findings: of each scan, how many there are.
+    """
+
+    case: npt.NDArray[np.intp]
+    scores: FloatArray
+    hits: npt.NDArray[np.bool_]
+    findings: FloatArray
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Boxes, Boxes]], name: str) -> Found:
+        """What was found of a label.
+
+        Args:
+            pairs: prediction and truth of each scan.
+            name: of the label.
+        """
+        case, scores, hits = [np.empty(0)], [np.empty(0)], [np.empty(0, dtype=np.bool_)]
+        findings = []
+        for number, (prediction, truth) in enumerate(pairs):
+            ours, theirs = of_label(prediction, name), of_label(truth, name)
+            sure = np.array(prediction.scores or [1.0] * len(prediction))[ours]
+            shared = overlaps(prediction.corners[ours], truth.corners[theirs])
+            case.append(np.full(len(ours), number))
+            scores.append(sure)
+            hits.append(claims(shared, sure, OVERLAP))
+            findings.append(len(theirs))
+        whole = np.concatenate(case).astype(np.intp)
+        return cls(whole, np.concatenate(scores), np.concatenate(hits), np.array(findings, float))
+
+    def sensitivities(
+        self, weights: FloatArray | None = None, *, rates: Sequence[float] = RATES
+    ) -> FloatArray:
+        """The share of all findings that is found, at so many false positives a scan: (draw, rate).
+
+        It is the highest that a threshold on the scores reaches with no more false ones than that.
+
+        Args:
+            weights: how often each scan counts, (draw, case), as
+                :func:`medlib.train.intervals.bootstrap` draws them; left out, each once.
+            rates: false positives a scan.
+
+        Returns:
+            NaN where there is no finding.
+        """
+        counts = np.ones((1, len(self.findings))) if weights is None else weights
+        order = np.argsort(-self.scores, kind="stable")
+        each = counts[:, self.case[order]]
+        hits = self.hits[order]
+        found, false = np.cumsum(each * hits, 1), np.cumsum(each * ~hits, 1)
+        last = np.append(np.diff(self.scores[order]) != 0, True)[: len(order)]
+        scans, total = counts.sum(1, keepdims=True), (counts * self.findings).sum(1)
+        best = np.stack(
+            [
+                np.where(last & (false <= rate * scans), found, 0).max(1, initial=0.0)
+                for rate in rates
+            ],
+            axis=1,
+        )
+        whole = np.broadcast_to(total[:, None], best.shape)
+        return np.divide(best, whole, out=np.full_like(best, nan), where=whole > 0)
+
+    def froc(self, weights: FloatArray) -> FloatArray:
+        """LUNA16's figure of each draw: the mean sensitivity over :data:`RATES`.
+
+        ``bootstrap(found.froc, patients)`` is its interval.
+        """
+        mean: FloatArray = self.sensitivities(weights).mean(1)
+        return mean
+
+    @property
+    def average_precision(self) -> float:
+        """The area under precision over recall, of all scans together; NaN without a finding."""
+        total = int(self.findings.sum())
+        return area_under_precision(self.hits, self.scores, total) if total else nan
+
+
+def together(pairs: Sequence[tuple[Boxes, Boxes]]) -> dict[str, float]:
+    """Figures of all scans together, each the mean over the labels of which there is a finding.
+
+    - ``FROC``: the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan;
+    - ``sensitivity at 1 false positive a scan``;
+    - ``mAP``: average precision, where an overlap (IoU) of 0.1 is a hit.
+
+    Example:
+        >>> from medlib.types import Labels
+        >>> box = Boxes.between([[0, 0, 0]], [[9, 9, 9]], ids=(1,), labels=Labels.of(["nodule"]))
+        >>> together([(box, box)])["FROC"]
+        1.0
+    """
+    names = dict.fromkeys(name for _, truth in pairs for name in truth.labels.names)
+    found = [Found.of(pairs, name) for name in names]
+    at_one = [float(each.sensitivities(rates=(1.0,))[0, 0]) for each in found]
+    return {
+        "FROC": _mean([float(each.sensitivities()[0].mean()) for each in found]),
+        "sensitivity at 1 false positive a scan": _mean(at_one),
+        "mAP": _mean([each.average_precision for each in found]),
+    }
+
+
+def of_label(boxes: Boxes, name: str) -> list[int]:
+    """The numbers of the boxes that have a label."""
+    wanted = boxes.labels[name].id if name in boxes.labels else None
+    return [k for k, number in enumerate(boxes.ids) if number == wanted]
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not isnan(value)]
+    return fmean(known) if known else nan
