@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +18,8 @@ from medlib.transforms import Item, Pipeline, Trail
 from medlib.types import Gridded, Kind
 
 Blocks = tuple[Block, ...]  # those that are seen, and last the one that is learned
+
+_NOT_READ = {"patient", "study", "site", "split"}  # they decide who is trained on, not what is seen
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Batch:
 class Dataset(torch.utils.data.Dataset[Item]):
     """Cases as items: what is seen of each, and last what is to be learned of it.
 
-    What ``preprocess`` makes of a case is kept: in a store on disk, if one is given, mapped into
-    memory; else in memory up to ``keep_bytes``, beyond which it is made anew. An index is ``(round, number)``: the same pair always gives the same item.
+    What ``preprocess`` makes of a case is kept: in a store on disk, if one is given, and mapped
+    into memory while it is looked at; without one, or where it is full, in memory up to
+    ``keep_bytes``, beyond which it is made anew. So any number of cases takes no more memory than
+    that. An index is ``(round, number)``: the same pair always gives the same item.
 
     Args:
         cases: with labels.
@@ -62,7 +65,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         preprocess: the same for every round.
         augment: drawn anew each round.
         seed: of the augmentation.
-        keep_bytes: memory for preprocessed items.
+        keep_bytes: memory for preprocessed items, and for truths that were asked for.
         store: a folder on disk for them.
     """
 
@@ -84,6 +87,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         self.seed = seed
         self.store = store
         self.keep_bytes = self._room = keep_bytes
+        self._keys: dict[int, str] = {}
         self._kept: dict[int, Item] = {}
         self._truths: dict[int, Kind] = {}
 
@@ -100,7 +104,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
         Raises:
             ValueError: naming the case, when either cannot be read or they do not fit.
         """
-        case, truth = self.cases[number], self.truth(number)
+        case = self.cases[number]
+        truth = self._truths[number] if number in self._truths else self._read_truth(case)
         try:
             seen = [block.read(case, on=case.scan.grid) for block in self.blocks[:-1]]
             return Item((*seen, truth), name=case.name)
@@ -111,21 +116,25 @@ class Dataset(torch.utils.data.Dataset[Item]):
         """The case after ``preprocess``."""
         if number in self._kept:
             return self._kept[number]
-        if self.store is not None:
-            case = self.cases[number]
-            sources = (*case.stacks, case.label, case.points, case.boxes, case.annotated)
-            answers = json.dumps(dict(case.answers), sort_keys=True)
-            key = self.store.digest(
-                *sources, answers, repr(self.blocks), self.preprocess, self.seed
-            )
-            self._kept[number] = self.store.item(key, lambda: self._made(number))
-            return self._kept[number]
-        item = self._made(number)
+        if self.store is None:
+            item = self._made(number)
+        else:
+            key = self._key(number, self.store)
+            item = self.store.item(key, lambda: self._made(number))
+            if key in self.store:  # mapped again each time: open files and pages are bounded too
+                return item
         size = sum(v.data.nbytes for v in item.values if hasattr(v, "data"))
         if size <= self._room:
             self._room -= size
             self._kept[number] = item
         return item
+
+    def _key(self, number: int, store: Store) -> str:
+        """All that a prepared item depends on."""
+        if number not in self._keys:
+            parts = _parts(self.cases[number])
+            self._keys[number] = store.digest(*parts, self.blocks, self.preprocess, self.seed)
+        return self._keys[number]
 
     def _made(self, number: int) -> Item:
         return self.preprocess(self.raw(number), seed=self.seed)
@@ -134,16 +143,18 @@ class Dataset(torch.utils.data.Dataset[Item]):
         """What is known of the case, as it was drawn or written: a mask on the scan's own grid."""
         if number in self._truths:
             return self._truths[number]
-        case = self.cases[number]
-        try:
-            truth = self.blocks[-1].read(case, on=case.scan.grid)
-        except ValueError as error:
-            raise ValueError(f"{case.name}: {error}") from error
+        truth = self._read_truth(self.cases[number])
         size = truth.data.nbytes if isinstance(truth, Gridded) else 0
         if size <= self._room:
             self._room -= size
             self._truths[number] = truth
         return truth
+
+    def _read_truth(self, case: Case) -> Kind:
+        try:
+            return self.blocks[-1].read(case, on=case.scan.grid)
+        except ValueError as error:
+            raise ValueError(f"{case.name}: {error}") from error
 
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Dataset:
         """The same cases under other transforms; what was read of the truth is not read again."""
@@ -164,6 +175,20 @@ class Dataset(torch.utils.data.Dataset[Item]):
     def collate(self, items: Sequence[Item]) -> Batch:
         """Items of one shape as a batch."""
         return collate(items, self.blocks)
+
+
+def _parts(case: Case) -> Iterator[object]:
+    """All that is read of a case: what it is called, its files one by one, and what is said of it."""
+    for field in fields(case):
+        value = getattr(case, field.name)
+        if field.name in _NOT_READ:
+            continue
+        yield field.name
+        if isinstance(value, Mapping):
+            for name in sorted(value):
+                yield from (name, value[name])
+        else:
+            yield value
 
 
 def collate(items: Sequence[Item], blocks: Blocks) -> Batch:

@@ -6,6 +6,7 @@ import struct
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from types import CodeType
@@ -29,7 +30,7 @@ def digest(*parts: object) -> str:
 
     Files count by their bytes, wherever they lie and whatever they are called; everything else by
     its type and its values. What a class of one's own does counts too: the code of its module, or
-    what was typed into a notebook. So does the version of medlib.
+    what was typed into a notebook. So does the code of medlib.
 
     Args:
         parts: paths (a file, or a folder with all in it), stacks, recipes, pipelines, blocks, label
@@ -49,7 +50,7 @@ def digest(*parts: object) -> str:
         False
     """
     hasher = _hasher()
-    _feed(("medlib", __version__, parts), hasher)
+    _feed((_library(), parts), hasher)
     return hasher.hexdigest()
 
 
@@ -83,6 +84,15 @@ def content_digest(scan: Volume | MultiVolume) -> str:
         data = part.data.permute(0, *(axis + 1 for axis in order)).flip(flips)
         _feed(data.to(torch.float32) + 0.0, hasher)  # 0 and -0 are one number
     return hasher.hexdigest()
+
+
+@cache
+def _library() -> tuple[str, str]:
+    """The version of medlib, and its code: between two versions, what is prepared may differ."""
+    hasher = _hasher()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        _feed(path.read_bytes(), hasher)
+    return __version__, hasher.hexdigest()
 
 
 def _hasher() -> blake2b:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import uuid
 import warnings
@@ -21,6 +22,8 @@ from medlib.transforms import Item
 
 _VERSION = 1  # of the form of entries
 _ITEM, _NOTE, _PARTIAL = ".safetensors", ".txt", ".part"
+# Only what a store has named itself is ever counted or removed, whatever else lies in the folder.
+_OWN = re.compile(r"[0-9a-f]{40}(?:\.safetensors|\.txt|-[0-9a-f]{32}\.part)")
 _ABANDONED_SECONDS = 600.0  # after which a half-written file is nobody's
 _RACY_NS = 2_000_000_000  # a file changed so lately may change again unseen
 # Backup programs pass over a folder with this file in it (bford.info/cachedir).
@@ -36,7 +39,8 @@ class Store:
     mapped into memory, so that any number of scans cost no more than the patches that are read;
     changing a tensor changes nothing on disk.
 
-    The folder holds patients' scans: it is made readable for its owner only.
+    The folder holds patients' scans: it is made readable for its owner only, and files are named
+    by digests.
 
     Args:
         folder: is made where there is none. Several processes may share it.
@@ -112,9 +116,25 @@ class Store:
         """
         return digest(*(self._of_files(part) for part in parts))
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is an item of this key."""
+        return self._path(key, _ITEM).exists()
+
     def size(self) -> int:
         """Bytes in the folder."""
         return sum(entry.stat.st_size for entry in self._entries())
+
+    def clear(self) -> int:
+        """Remove all entries, and nothing else in the folder; the bytes that were freed.
+
+        Whoever has an entry mapped keeps it until he lets go.
+        """
+        freed = 0
+        for entry in self._entries():
+            with suppress(OSError):  # another process was quicker; Windows keeps what is mapped
+                entry.path.unlink()
+                freed += entry.stat.st_size
+        return freed
 
     # --- files that were read -------------------------------------------------------------
 
@@ -190,7 +210,7 @@ class Store:
     def _entries(self) -> Iterator[_Entry]:
         with os.scandir(self.folder) as found:
             for entry in found:
-                if Path(entry.name).suffix in {_ITEM, _NOTE, _PARTIAL}:
+                if _OWN.fullmatch(entry.name):
                     with suppress(FileNotFoundError):  # another process was quicker
                         yield _Entry(Path(entry.path), entry.stat())
 

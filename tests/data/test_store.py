@@ -308,17 +308,23 @@ def test_when_all_is_in_use_nothing_is_thrown_out_and_it_is_said(tmp_path):
 
 def test_leftovers_are_swept_and_strangers_files_are_not(tmp_path):
     store = Store(tmp_path)
-    old, new, other = (tmp_path / n for n in ("a-1.part", "b-2.part", "notes.md"))
-    for path in (old, new, other):
+    old, new = (tmp_path / f"{n * 40}-{n * 32}.part" for n in "ab")
+    others = [tmp_path / n for n in ("notes.md", "model.safetensors", "notes.txt", "film.part")]
+    for path in (old, new, *others):
         path.write_text("x")
     os.utime(old, (0, time.time() - 3600))
-    os.utime(other, (0, 0))
+    for other in others:
+        os.utime(other, (0, 0))
     Store(tmp_path, limit_bytes=1)
     assert not old.exists()
     assert new.exists()  # somebody may be writing it
     with pytest.warns(UserWarning, match="in use"):
         Store(tmp_path, limit_bytes=1).item("k", lambda: small(1))
-    assert other.exists()
+    store.item("kept", lambda: small(1))
+    assert store.clear() > 0
+    assert "kept" not in store
+    assert store.size() == 0
+    assert all(other.exists() for other in others)
     assert store.folder.stat().st_mode & 0o077 == 0 or tmp_path == store.folder
 
 
