@@ -78,6 +78,7 @@ from medlib.transforms.spatial.orientation import Flip, Reorient
 from medlib.transforms.spatial.resample import resample
 from medlib.transforms.spatial.resampling import Resize, Spacing
 from medlib.transforms.spatial.sampler import Sampler
+from medlib.transforms.spatial.sites import Site, sites
 from medlib.transforms.steps import ByPart, IntensityStep, LabelStep, Step, apply, undo
 from medlib.transforms.trail import Trail
 
@@ -236,6 +237,7 @@ __all__ = [
     "Sequence",
     "Sharpen",
     "Shear",
+    "Site",
     "SomeOf",
     "Spacing",
     "Spikes",
@@ -251,5 +253,6 @@ __all__ = [
     "crop",
     "landmarks",
     "resample",
+    "sites",
     "undo",
 ]

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.transforms.chance import Chance
 from medlib.transforms.labels.recipes import known_names
 from medlib.transforms.recipe import Transform, the_scan
 from medlib.transforms.scene import Scene
 from medlib.transforms.spatial.move import Move
+from medlib.transforms.spatial.sites import Site, sites
 from medlib.types import Mask, MultiVolume
 
 Shape = tuple[int, int, int]
@@ -219,7 +218,7 @@ class CropToLabels(Transform):
 
 @dataclass(frozen=True)
 class RandomPatch(Transform):
-    """Cuts a patch at random, often centred on a labelled structure.
+    """Cuts a patch at random, often centred on a labelled structure, or on a box.
 
     Moves before it are not carried out on the whole scan: the patch is the only grid that
     voxels are read on. Labels take turns: a small lesion is chosen as often as a large liver.
@@ -229,8 +228,8 @@ class RandomPatch(Transform):
 
     Args:
         shape: of the patch, along (slice, row, column); a scan that is smaller is padded.
-        on_label: how often the patch is centred on a voxel of a label drawn at random from
-            those in the masks, rather than anywhere.
+        on_label: how often the patch is centred on a voxel, or the middle of a box, of a label
+            drawn at random from those in the masks and boxes, rather than anywhere.
 
     Raises:
         ValueError: for sizes below 1, or a share that is not from 0 to 1.
@@ -250,12 +249,12 @@ class RandomPatch(Transform):
         masks = [value for value in scene.unmoved if isinstance(value, Mask)]
         centre = None
         if chance.happens(self.on_label):
-            sites = [(mask.grid, found) for mask in masks for found in mask.sites.values()]
-            centre = _one_of(sites, scene, chance.rng)
+            found = [site for value in scene.unmoved for site in sites(value)]
+            centre = _one_of(found, scene, chance.rng)
         if centre is None:
             looked = [(m.grid, m.looked_at) for m in masks if m.labels.ignored is not None]
-            somewhere = [(grid, voxels) for grid, voxels in looked if voxels is not None]
-            centre = _one_of(somewhere, scene, chance.rng)
+            seen = [Site(voxels, grid.to_patient) for grid, voxels in looked if voxels is not None]
+            centre = _one_of(seen, scene, chance.rng)
         if centre is None:
             start = np.floor(chance.rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
         else:
@@ -265,17 +264,15 @@ class RandomPatch(Transform):
         return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))
 
 
-def _one_of(
-    places: Sequence[tuple[Grid, npt.NDArray[np.int32]]], scene: Scene, rng: np.random.Generator
-) -> FloatArray | None:
-    """Index on the scene's grid of one of some voxels; None where none of them is to be seen.
+def _one_of(places: Sequence[Site], scene: Scene, rng: np.random.Generator) -> FloatArray | None:
+    """Index on the scene's grid of one of some marks; None where none of them is to be seen.
 
-    Groups, and then voxels, are tried in random order, since moves may have taken them away.
+    Sites, and then marks, are tried in random order, since moves may have taken them away.
     """
     for number in rng.permutation(len(places)):
-        grid, voxels = places[number]
-        for tried in (voxels[rng.integers(len(voxels), size=_TRIES)], voxels):
-            moved = scene.grid.to_index(scene.moved(grid.to_patient(tried)))
+        marks, place = places[number].marks, places[number].place
+        for tried in (marks[rng.integers(len(marks), size=_TRIES)], marks):
+            moved = scene.grid.to_index(scene.moved(place(tried)))
             inside = ((moved >= -0.5) & (moved <= np.array(scene.grid.shape) - 0.5)).all(-1)
             if inside.any():
                 return moved[rng.choice(np.flatnonzero(inside))]  # type: ignore[no-any-return]
