@@ -11,7 +11,16 @@ from medlib._version import __version__
 if TYPE_CHECKING:
     from medlib.io import read_mask, read_volume, save, survey, write_nifti, write_seg
     from medlib.pictures import show
-    from medlib.tasks import Task, classifier, landmarks, load, regressor, segmenter, task
+    from medlib.tasks import (
+        Task,
+        classifier,
+        detector,
+        landmarks,
+        load,
+        regressor,
+        segmenter,
+        task,
+    )
     from medlib.transforms import crop, resample
     from medlib.types import (
         Belief,
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "medlib.io": ("read_mask", "read_volume", "save", "survey", "write_nifti", "write_seg"),
     "medlib.tasks": (
-        *("Task", "classifier", "landmarks", "load", "regressor", "segmenter", "task"),
+        *("Task", "classifier", "detector", "landmarks", "load", "regressor", "segmenter", "task"),
     ),
     "medlib.pictures": ("show",),
     "medlib.transforms": ("crop", "resample"),
@@ -85,6 +94,7 @@ __all__ = [
     "classifier",
     "crop",
     "describe",
+    "detector",
     "landmarks",
     "load",
     "measure",

@@ -11,8 +11,8 @@ Example, with a folder of scans and one of their label maps::
     mask = model.predict("a/new/scan.nii.gz")
 
 A table of scans and answers is learned from in the same way, by :func:`classifier` (one of several
-words, or yes and no to several questions) and :func:`regressor` (a number with a unit), and files
-of landmarks by :func:`landmarks`.
+words, or yes and no to several questions) and :func:`regressor` (a number with a unit), files of
+landmarks by :func:`landmarks`, and boxes around findings by :func:`detector`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import torch
 from medlib import io
 from medlib.data import (
     Block,
+    BoxesBlock,
     Case,
     CategoriesBlock,
     CategoryBlock,
@@ -39,6 +40,8 @@ from medlib.data import (
     VolumeBlock,
     by_patient,
     pair,
+    pair_boxes,
+    with_boxes,
 )
 from medlib.data.knowing import pair_points, with_answers, with_points
 from medlib.data.splitters import as_marked
@@ -52,7 +55,8 @@ from medlib.types import SCAN_KINDS, Kind, Labels, Volume
 class Task:
     """Scans and what is known of them, a plan made from them, and a network in training.
 
-    Made by :func:`segmenter`, :func:`classifier`, :func:`regressor` and :func:`landmarks`. Every
+    Made by :func:`segmenter`, :func:`classifier`, :func:`regressor`, :func:`landmarks` and
+    :func:`detector`. Every
     part is open: ``pairing``, ``plan``, ``learner``.
     """
 
@@ -310,6 +314,46 @@ def landmarks(
     found = _cases(scans) if points is None else pair_points(Path(scans), Path(points))  # type: ignore[arg-type]
     pairing, wanted = with_points(found, tuple(names))
     return task(pairing, lambda _: PointsBlock(wanted), kind=kind, **choices)
+
+
+def detector(
+    scans: str | Path | Pairing,
+    boxes: str | Path | None = None,
+    *,
+    kind: type[Volume] | str,
+    labels: Sequence[str] = (),
+    **choices: Any,
+) -> Task:
+    """Prepare to learn to find lesions, nodules and the like, each with a box around it.
+
+    A scan in which nothing was found is learned from too, if its file says so: an empty list of
+    markups, or a row of the table without coordinates. One without a file is left out.
+
+    Example::
+
+        learn = medlib.detector("scans", "boxes", kind="ct")
+        learn.fine_tune(minutes=20)
+        learn.scores.overall               # {"FROC": …, "mAP": …}
+        found = learn.predict("a/new/scan.nii.gz")  # Boxes with scores, the surest first
+        medlib.save(found, "nodules.mrk.json")      # for 3D Slicer
+
+    Args:
+        scans: a folder of DICOM or NIfTI; or, without ``boxes``, a table that names them (see
+            :func:`medlib.data.from_table`), or cases.
+        boxes: a table of boxes, a folder of 3D Slicer's regions of interest, or one of label maps,
+            of which each connected part is a finding; see :func:`medlib.data.pair_boxes`.
+        kind: of the scans.
+        labels: of what is to be found; left out, all that any file names.
+        choices: how to go about it; see :func:`task`.
+
+    Raises:
+        FileNotFoundError: when a path does not exist.
+        ValueError: when nothing is known of any scan, a box has another label or lies outside its
+            scan, and as :func:`task` does.
+    """
+    found = _cases(scans) if boxes is None else pair_boxes(Path(scans), Path(boxes))  # type: ignore[arg-type]
+    pairing = with_boxes(found, tuple(labels))
+    return task(pairing, lambda _: BoxesBlock(pairing.labels), kind=kind, **choices)
 
 
 def load(path: str | Path) -> Model:
