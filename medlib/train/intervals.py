@@ -107,15 +107,36 @@ def median(values: npt.ArrayLike) -> Figure:
     return partial(_median, numbers, np.argsort(numbers, kind="stable"))
 
 
-def area(shares: npt.ArrayLike, true: npt.ArrayLike) -> Figure:
+def area(
+    shares: npt.ArrayLike, true: npt.ArrayLike, *, within: Sequence[Hashable] | None = None
+) -> Figure:
     """The area under the ROC curve; see :func:`medlib.train.scores.area_under_roc`.
 
     Args:
-        shares: how sure the model is of each case.
+        shares: how sure a model is of each case.
         true: whether it is so.
+        within: of each case, which model said so, where there are several: only what one model
+            said of two cases is compared. Pooled over models, shares are not one scale: what each
+            holds for usual is the lower the more true cases it is then asked about, which makes
+            chance look worse than chance (Airola et al. 2011).
+
+    Example:
+        >>> usual = [0.4, 0.4, 0.6, 0.6], [True, True, False, False]
+        >>> float(area(*usual)(np.ones((1, 4)))[0])
+        0.0
+        >>> apart = [0.4, 0.4, 0.6, 0.6], [True, False, False, True]
+        >>> float(area(*apart, within="aabb")(np.ones((1, 4)))[0])
+        0.5
     """
-    numbers, which = np.unique(np.asarray(shares, dtype=np.float64), return_inverse=True)
-    return partial(_area, which, len(numbers), np.asarray(true, dtype=bool))
+    said, so = np.asarray(shares, dtype=np.float64), np.asarray(true, dtype=bool)
+    whose = [""] * len(said) if within is None else within
+    groups = [np.array([w == one for w in whose]) for one in dict.fromkeys(whose)]
+    return partial(_area, [(chosen, *_levels(said[chosen]), so[chosen]) for chosen in groups])
+
+
+def _levels(shares: FloatArray) -> tuple[npt.NDArray[np.intp], int]:
+    numbers, which = np.unique(shares, return_inverse=True)
+    return which, len(numbers)
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -131,16 +152,21 @@ def _median(values: FloatArray, order: npt.NDArray[np.intp], weights: FloatArray
     return np.where(below[:, -1] > 0, (ends[0] + ends[1]) / 2, nan)
 
 
-def _area(
-    which: npt.NDArray[np.intp], levels: int, true: npt.NDArray[np.bool_], weights: FloatArray
-) -> FloatArray:
-    """Each true case against the false ones that are believed less; ties count half."""
-    here = np.zeros((2, levels, len(weights)))
-    for side, chosen in enumerate((true, ~true)):
-        np.add.at(here[side], which[chosen], weights.T[chosen])
-    positive, negative = here
-    beaten = (positive * (negative.cumsum(0) - negative / 2)).sum(0)
-    return _share(beaten, positive.sum(0) * negative.sum(0))
+_Group = tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp], int, npt.NDArray[np.bool_]]
+
+
+def _area(groups: Sequence[_Group], weights: FloatArray) -> FloatArray:
+    """Each true case against the false ones of its group that are believed less; ties count half."""
+    beaten, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+    for chosen, which, levels, true in groups:
+        here = np.zeros((2, levels, len(weights)))
+        counts = weights.T[chosen]
+        for side, of in enumerate((true, ~true)):
+            np.add.at(here[side], which[of], counts[of])
+        positive, negative = here
+        beaten += (positive * (negative.cumsum(0) - negative / 2)).sum(0)
+        pairs += positive.sum(0) * negative.sum(0)
+    return _share(beaten, pairs)
 
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
