@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
+import torch
 
-from medlib.data import Case, Dataset
+from medlib.data import BoxesBlock, Case, Dataset
 from medlib.space import Grid
-from medlib.types import Mask, Volume
+from medlib.types import Boxes, Mask, Volume
 
 
 @dataclass(frozen=True)
 class Fingerprint:
     """What the training scans are like.
 
-    What counts is said of the voxels inside labels, or, where nothing is outlined, of all voxels.
+    What counts is said of the voxels inside labels, of those in and about boxes, or, where nothing
+    is outlined, of all voxels.
 
     Args:
         kind: of scan.
@@ -26,6 +29,8 @@ class Fingerprint:
         largest: largest extent of any scan, likewise.
         low, high: 0.5th and 99.5th percentile of the voxels that count.
         mean, deviation: of the voxels that count, after clipping to these.
+        finding: shortest length of a small finding (the 10th percentile), in millimetres; infinite
+            where it is not boxes that are learned.
     """
 
     kind: type[Volume]
@@ -36,6 +41,7 @@ class Fingerprint:
     high: float
     mean: float
     deviation: float
+    finding: float = inf
 
     @classmethod
     def of(cls, data: Dataset, *, most: int = 30, beside: Iterable[Case] = ()) -> Fingerprint:
@@ -52,8 +58,10 @@ class Fingerprint:
         kind = data.blocks[0].input.kind
         if not issubclass(kind, Volume):
             raise ValueError("plans are made for scans of one series")
-        numbers = np.linspace(0, len(data) - 1, min(most, len(data))).round().astype(int)
-        voxels = np.concatenate([_counted(*data.raw(int(number)).values) for number in numbers])
+        boxes = _boxes(data)
+        bearing = [n for n, found in boxes.items() if len(found)] or range(len(data))
+        at = np.linspace(0, len(bearing) - 1, min(most, len(bearing))).round().astype(int)
+        voxels = np.concatenate([_counted(*data.raw(bearing[k]).values) for k in at])
         if len(voxels) == 0:
             raise ValueError("no scan that was looked at has a single labelled voxel")
         low, high = np.percentile(voxels, [0.5, 99.5])
@@ -69,6 +77,7 @@ class Fingerprint:
             high=float(high),
             mean=float(clipped.mean()),
             deviation=float(max(clipped.std(), 1e-6)),
+            finding=_small(list(boxes.values())),
         )
 
 
@@ -82,8 +91,39 @@ def _extent(grid: Grid) -> Any:
     return np.array(grid.spacing) * grid.shape
 
 
+def _boxes(data: Dataset) -> dict[int, Boxes]:
+    """The boxes of each case, where it is boxes that are learned; else nothing."""
+    if not isinstance(data.blocks[-1], BoxesBlock):
+        return {}
+    truths = ((number, data.truth(number)) for number in range(len(data)))
+    return {number: truth for number, truth in truths if isinstance(truth, Boxes)}
+
+
+def _small(found: Sequence[Boxes]) -> float:
+    """The 10th percentile of the boxes' shortest sides; infinite without any."""
+    corners = np.concatenate([np.empty((0, 8, 3)), *(boxes.corners for boxes in found)])
+    cubes = corners.reshape(-1, 2, 2, 2, 3)
+    edges = [np.diff(cubes, axis=1 + k).mean((1, 2, 3)) for k in range(3)]
+    shortest = np.linalg.norm(edges, axis=-1).min(0)
+    return float(np.percentile(shortest, 10)) if len(shortest) else inf
+
+
+def _about(boxes: Boxes, grid: Grid) -> Any:
+    """Which voxels lie in the boxes, made twice as long: (slice, row, column)."""
+    inside = np.zeros(grid.shape, dtype=np.bool_)
+    for low, high in boxes.on(grid):
+        half = (high - low) / 2
+        first = np.clip(np.rint(low - half), 0, np.array(grid.shape) - 1).astype(int)
+        last = np.clip(np.rint(high + half), 0, np.array(grid.shape) - 1).astype(int)
+        inside[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))] = True
+    return torch.from_numpy(inside)
+
+
 def _counted(scan: Any, truth: Any) -> Any:
     """Some 20,000 of the voxels that count, float32."""
-    inside = scan.data[:, (truth.data > 0).any(0)] if isinstance(truth, Mask) else scan.data
+    if isinstance(truth, Mask):
+        inside = scan.data[:, (truth.data > 0).any(0)]
+    else:
+        inside = scan.data[:, _about(truth, scan.grid)] if isinstance(truth, Boxes) else scan.data
     found = inside.flatten()
     return found[:: max(1, len(found) // 20_000)].float().numpy()

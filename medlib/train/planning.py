@@ -9,6 +9,7 @@ diagnosis, a measurement, where landmarks are) is asked of a network that sees a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ _PLACE_VOXELS = {"cpu": 40**3, "cuda": 128**3}  # of a scan in which something i
 _SMALLEST = 5  # voxels along any axis, at the coarsest level
 _CHANNELS = 16  # at the finest level; each coarser one has twice as many
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
+_ACROSS = 4  # voxels that a small finding has at least, where coarsening is up to us
 _APPEARANCE = (
     Brightness(contrast=0.15, shift=0.15, probability=0.5),
     Noise(up_to=0.1, probability=0.5),
@@ -70,13 +72,18 @@ def plan_for(fingerprint: Fingerprint, output: type[Output], *, device: str | No
 
 def _patches(fingerprint: Fingerprint, room: int) -> Plan:
     """For structures: a window at a time."""
-    spacing = _affordable(fingerprint.spacing, fingerprint.extent, room * _SCAN_PATCHES)
+    limit = max(fingerprint.finding / _ACROSS, min(fingerprint.spacing))
+    spacing = _affordable(fingerprint.spacing, fingerprint.extent, room * _SCAN_PATCHES, limit)
     largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]
     strides, window = _levels(largest, spacing, room)
     own, chosen = _in_words(fingerprint.spacing), _in_words(spacing)
     size = f"{chosen} mm a voxel: the scans have {own} mm (median)"
     if own != chosen:
-        size += f", coarsened so that a scan is about {_SCAN_PATCHES} patches"
+        size += (
+            f", coarsened so that a scan is about {_SCAN_PATCHES} patches"
+            if min(spacing) < 0.98 * limit
+            else f", coarsened, but no further than small findings are {_ACROSS} voxels across"
+        )
     return Plan(
         kind=fingerprint.kind,
         preprocess=Pipeline((Reorient("SPL"), Spacing(spacing), _normalise(fingerprint))),
@@ -183,17 +190,19 @@ def _channels(strides: Sequence[Triple]) -> tuple[int, ...]:
 
 
 def _affordable(
-    spacing: Sequence[float], extent: Sequence[float], voxels: int
+    spacing: Sequence[float], extent: Sequence[float], voxels: int, limit: float = inf
 ) -> tuple[float, float, float]:
     """A spacing, coarsened until a scan of this extent has at most so many voxels.
+
+    No axis is coarsened beyond ``limit``, in millimetres.
 
     The finest axes are coarsened first, until they are as coarse as the others.
     """
     coarse, size = np.array(spacing), np.array(extent)
     for _ in range(1000):
-        if np.prod(size / coarse) <= voxels:
+        if np.prod(size / coarse) <= voxels or coarse.min() >= limit:
             break
-        coarse = np.maximum(coarse, coarse.min() * 1.02)
+        coarse = np.maximum(coarse, min(coarse.min() * 1.02, limit))
     return triple(np.round(coarse, 3))
 
 
