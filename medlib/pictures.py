@@ -23,6 +23,7 @@ from medlib.planes import PLANES, Panel, check_grids, default_window, focus, upr
 from medlib.space import Grid
 from medlib.types import (
     Answer,
+    Boxes,
     Gridded,
     Kind,
     Mask,
@@ -58,7 +59,8 @@ def show(
     them lie masks (filled and outlined), probabilities (as heat), points and clouds (clear within
     half a slice, faint up to 10 mm from it), boxes and contours (where the plane cuts them).
     Answers are written below. A scan with two masks is taken for reference and prediction, which
-    are drawn under each other. Without a scan, the rest is drawn on black.
+    are drawn under each other; so is one with two sets of boxes. Without a scan, the rest is drawn
+    on black.
 
     Args:
         value: a scan, or any other kind.
@@ -113,7 +115,7 @@ def _(value: Kind, *more: Kind, **how: Any) -> Figure:
 
 
 @show.register
-def _(value: Volume, truth: Mask, prediction: Mask, **how: Any) -> Figure:
+def _(value: Volume, truth: Mask | Boxes, prediction: Mask | Boxes, **how: Any) -> Figure:
     rows = [_Row("reference", value, (truth,)), _Row("prediction", value, (prediction,))]
     return _figure(rows, **how)
 

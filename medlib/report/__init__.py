@@ -1,7 +1,7 @@
 """Looking: at batches, results and curves, and at all of a training on one page."""
 
 from medlib.report.calibration import Reliability, reliability
-from medlib.report.charts import calibration, case_table, confusion, learning_curve
+from medlib.report.charts import agreement, calibration, case_table, confusion, learning_curve
 from medlib.report.gallery import compare, show_batch, show_results
 from medlib.report.page import write_report
 from medlib.report.watching import Log, Pictures, Tracker
@@ -11,6 +11,7 @@ __all__ = [
     "Pictures",
     "Reliability",
     "Tracker",
+    "agreement",
     "calibration",
     "case_table",
     "compare",

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medlib.report.calibration import Truth, matched, reliability
+from medlib.space.grid import FloatArray
 from medlib.train import Scores
 from medlib.train.record import Point
-from medlib.types import Belief, Categories, Category
+from medlib.types import Belief, Categories, Category, Measurement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ _MOST = 40  # rows of a table that can still be read
 
 
 def learning_curve(record: Sequence[Point]) -> Figure:
-    """Loss, and scores on the validation cases, against minutes.
+    """Loss, and scores on the validation cases, against minutes (of short trainings, seconds).
 
     Of more parts than can be told apart (six), their mean is drawn alone. The dashed line marks
     the scores of the weights that are kept.
@@ -44,25 +45,32 @@ def learning_curve(record: Sequence[Point]) -> Figure:
     """
     if not record:
         raise ValueError("nothing has been recorded yet; train first")
-    minutes = _minutes(record)
-    figure = _figure(8.0, 5.4)
+    times, unit = _times(record)
+    figure = _figure(8.0, 5.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
-    above.plot(minutes, [point.loss for point in record], color=_COLOURS[0], lw=1.6)
-    _style(above, y="loss")
-    measured = [(t, p.scores) for t, p in zip(minutes, record, strict=True) if p.scores]
+    above.plot(times, [point.loss for point in record], color=_COLOURS[0], lw=1.6)
+    _style(above, y="loss in training")
+    measured = [(t, p.scores) for t, p in zip(times, record, strict=True) if p.scores]
+    if not measured:
+        _style(below, x=unit, y="not validated yet")
+        return figure
     for name, values, colour, mark in _lines([scores for _, scores in measured]):
         below.plot(
             [t for t, _ in measured], values, color=colour, marker=mark, ms=5, label=_short(name)
         )
-    if measured:
-        first = measured[0][1]
-        when, _ = max(reversed(measured), key=lambda pair: (_known(pair[1].merit), pair[0]))
-        below.axvline(when, color=MUTED, ls="--", lw=1, label="kept")
-        below.legend(loc="best", labelcolor=LIGHT, facecolor=DARK, edgecolor=MUTED, fontsize=9)
-        _style(below, x="minutes", y=f"{first.measure} ({'less' if first.errors else 'more'} is better)")  # fmt: skip
-    else:
-        _style(below, x="minutes", y="not validated yet")
+    first = measured[0][1]
+    when, _ = max(reversed(measured), key=lambda pair: (_known(pair[1].merit), pair[0]))
+    below.axvline(when, color=MUTED, ls="--", lw=1, label="kept")
+    names = " and ".join([first.measure, *list(first.overall)[:1]])
+    _style(below, x=unit, y=f"{names}\n({'less' if first.errors else 'more'} is better)")
+    _legend(figure, below)
     return figure
+
+
+def _times(record: Sequence[Point]) -> tuple[list[float], str]:
+    """When each line was written, and in which unit."""
+    minutes = _minutes(record)
+    return (minutes, "minutes") if minutes[-1] >= 2 else ([60 * t for t in minutes], "seconds")
 
 
 def _minutes(record: Sequence[Point]) -> list[float]:
@@ -124,7 +132,8 @@ def confusion(beliefs: Sequence[Belief], truths: Sequence[Truth]) -> Figure:
     _cells(axes, shares, [[_share(n, s) for n, s in zip(*row, strict=True)]
                           for row in zip(counts, shares, strict=True)], high=1.0)  # fmt: skip
     _ticks(axes, words, columns)
-    _style(axes, x="prediction", y="reference")
+    square = len(counts) == counts.shape[1] and isinstance(truths[0], Category)
+    _style(axes, **({"x": "prediction", "y": "reference"} if square else {}), lines=False)
     return figure
 
 
@@ -168,16 +177,82 @@ def calibration(beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int
     """
     found = reliability(beliefs, truths, bins=bins)
     middles = (np.arange(bins) + 0.5) / bins
-    figure = _figure(5.2, 5.4)
+    figure = _figure(5.2, 5.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    above.plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1)
-    above.plot(found.sure, found.true, color=_COLOURS[0], marker="o", ms=6, lw=1.4)
+    above.plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1, label="as often as it says")
+    sure, true = np.array(found.sure), np.array(found.true)
+    low, high = _wilson(true, np.array(found.counts))
+    above.errorbar(sure, true, yerr=(true - low, high - true), fmt="o", ms=6, lw=1.2, clip_on=False,
+                   color=_COLOURS[0], ecolor=_COLOURS[0], label="answers, with 95 % interval")  # fmt: skip
     above.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     above.set_title(f"calibration error {found.error:.2g}", color=LIGHT, fontsize=11)
-    _style(above, y="came true")
+    _style(above, y="share that came true")
     below.bar(middles, found.counts, width=0.9 / bins, color=_COLOURS[0])
     _style(below, x="probability given", y="answers")
     below.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+    _legend(figure, above)
+    return figure
+
+
+def _wilson(shares: FloatArray, counts: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """95 % intervals of shares (Wilson 1927), which have a width where all or none came true."""
+    z2 = 1.96**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = (shares + z2 / (2 * counts)) / (1 + z2 / counts)
+        spread = np.sqrt(shares * (1 - shares) / counts + z2 / (4 * counts**2))
+        half = 1.96 * spread / (1 + z2 / counts)
+    return np.minimum(middle - half, shares), np.maximum(middle + half, shares)
+
+
+def agreement(predictions: Sequence[Measurement], truths: Sequence[Measurement]) -> Figure:
+    """How far a measured number can stand for another (Bland and Altman, Lancet 1986).
+
+    Left, prediction against reference; on the dashed line they are the same. Right, by how much
+    they differ, against their mean: the middle line is the bias, and between the outer two, the
+    limits of agreement (1.96 standard deviations to each side), lie about 95 of 100 cases. Of a
+    single case there are no limits.
+
+    Args:
+        predictions: one a case.
+        truths: of the same cases, in the same unit.
+
+    Raises:
+        ValueError: when there are none, or they do not fit each other.
+
+    Example:
+        >>> said = [Measurement(ml, "ml", "spleen") for ml in (31, 33, 38)]
+        >>> true = [Measurement(ml, "ml", "spleen") for ml in (30, 34, 35)]
+        >>> figure = agreement(said, true)
+        >>> [text.get_text() for text in figure.axes[1].texts]
+        ['bias 1', '4.92', '-2.92']
+    """
+    if not truths or len(predictions) != len(truths):
+        raise ValueError(f"{len(predictions)} predictions are of other cases than {len(truths)} truths")  # fmt: skip
+    unit = truths[0].unit
+    said, true = (np.array([m.to(unit).value for m in ms]) for ms in (predictions, truths))
+    told = "" if unit == "1" else f", {unit}"
+    figure = _figure(9.2, 4.4)
+    left, right = figure.subplots(1, 2)
+    ends = [min(said.min(), true.min()), max(said.max(), true.max())]
+    left.plot(ends, ends, color=MUTED, ls="--", lw=1)
+    left.plot(true, said, "o", ms=6, color=_COLOURS[0], alpha=0.8)
+    left.set_aspect("equal", adjustable="datalim")
+    _style(left, x=f"reference{told}", y=f"prediction{told}")
+    middle, apart = (said + true) / 2, said - true
+    right.plot(middle, apart, "o", ms=6, color=_COLOURS[0], alpha=0.8)
+    bias, deviation = float(apart.mean()), float(apart.std(ddof=1)) if len(apart) > 1 else 0.0
+    for value, words in (
+        (bias, "bias "),
+        (bias + 1.96 * deviation, ""),
+        (bias - 1.96 * deviation, ""),
+    ):
+        if words or deviation:
+            right.axhline(value, color=_COLOURS[1], lw=1.2, ls="-" if words else "--")
+            right.annotate(f"{words}{value:.3g}", (1.0, value), xytext=(4, 0), color=_COLOURS[1],
+                           xycoords=("axes fraction", "data"), textcoords="offset points",
+                           va="center", fontsize=9)  # fmt: skip
+    right.margins(y=0.15)
+    _style(right, x=f"mean of both{told}", y=f"prediction less reference{told}")
     return figure
 
 
@@ -212,7 +287,7 @@ def case_table(scores: Scores) -> Figure:
     _ticks(axes, cases, parts)
     more = f", the worst {_MOST} of {len(table)} cases" if len(table) > _MOST else ""
     axes.set_title(f"{scores.measure}{more}", color=LIGHT, fontsize=11, pad=12)
-    _style(axes)
+    _style(axes, lines=False)
     return figure
 
 
@@ -229,30 +304,43 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), facecolor=DARK, layout="constrained")
 
 
-def _style(axes: Axes, *, x: str = "", y: str = "") -> None:
+def _style(axes: Axes, *, x: str = "", y: str = "", lines: bool = True) -> None:
     axes.set_facecolor(DARK)
-    axes.set_xlabel(x, color=LIGHT)
-    axes.set_ylabel(y, color=LIGHT)
-    axes.tick_params(colors=LIGHT, which="both")
+    axes.set_xlabel(verbatim(x), color=LIGHT)
+    axes.set_ylabel(verbatim(y), color=LIGHT)
+    axes.tick_params(colors=LIGHT, which="both", length=3.5 if lines else 0)
     for side, spine in axes.spines.items():
-        spine.set(color=MUTED, visible=side in {"left", "bottom"})
+        spine.set(color=MUTED, visible=lines and side in {"left", "bottom"})
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Above all axes, where it covers nothing."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=min(4, len(names)),
+                  labelcolor=LIGHT, facecolor=DARK, edgecolor="none", fontsize=9)  # fmt: skip
 
 
 def _cells(
     axes: Axes, shades: npt.NDArray[np.float64], texts: Sequence[Sequence[str]], *, high: float
 ) -> None:
     """A table with shaded cells, whose words are dark on light and light on dark."""
-    axes.imshow(shades, cmap="cividis", vmin=0, vmax=high, aspect="auto")
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shading = LinearSegmentedColormap.from_list("shading", ["#232a31", _COLOURS[0]])
+    axes.imshow(shades, cmap=shading, vmin=0, vmax=high, aspect="auto")
+    rows, columns = shades.shape
+    axes.hlines(np.arange(rows - 1) + 0.5, -0.5, columns - 0.5, color=DARK, lw=2)
+    axes.vlines(np.arange(columns - 1) + 0.5, -0.5, rows - 0.5, color=DARK, lw=2)
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
-            light = shades[row, column] > 0.55 * high  # which NaN is not
+            light = shades[row, column] > 0.5 * high  # which NaN is not
             axes.text(column, row, text, ha="center", va="center", fontsize=9,
                       color="black" if light else "white")  # fmt: skip
 
 
 def _ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> Any:
     axes.set_yticks(range(len(rows)), [_short(name) for name in rows], fontsize=9)
-    turn = 35 if max(map(len, columns), default=0) > 10 and len(columns) > 2 else 0
+    turn = 35 if max(map(len, columns), default=0) > 12 and len(columns) > 1 else 0
     axes.set_xticks(range(len(columns)), [_short(name) for name in columns], fontsize=9,
                     rotation=turn, ha="right" if turn else "center")  # fmt: skip
     return axes

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isnan
 
-from medlib.report.calibration import Truth
 from medlib.report.results import Ends, Result
 from medlib.train import Learner, Metric, metrics
 from medlib.train.intervals import Interval, area, bootstrap, interval, mean, median
-from medlib.types import Belief, Categories, Category, Kind, Measurement, verb
+from medlib.types import Answer, Belief, Categories, Category, Kind, Measurement, verb
 
 
 @verb
@@ -37,14 +36,14 @@ class Examination:
     Args:
         metrics: of each case.
         patients: whose each case is.
-        answers: of each case that is answered with a belief, the belief and the truth.
+        answers: of each case that is answered in words or numbers, what was said and the truth.
         worst: results, the worst first.
         best: results, the best first; none of them among the worst.
     """
 
     metrics: Mapping[str, tuple[Metric, ...]]
     patients: Mapping[str, str]
-    answers: Mapping[str, tuple[Belief, Truth]]
+    answers: Mapping[str, tuple[Answer, Answer]]
     worst: tuple[Result, ...]
     best: tuple[Result, ...]
 
@@ -60,7 +59,7 @@ class Examination:
         for number, (name, prediction, truth) in enumerate(learner.predictions()):
             found[name] = figures(prediction, truth)
             row.add(Result.of(number, name, prediction, truth))
-            if isinstance(prediction, Belief) and isinstance(truth, Category | Categories):
+            if isinstance(prediction, Answer) and isinstance(truth, Answer):
                 answers[name] = prediction, truth
         patients = {case.name: case.patient for case in learner.data.valid.cases}
         return cls(found, patients, answers, tuple(row.worst), tuple(row.best))
@@ -88,11 +87,14 @@ class Examination:
 
     def areas(self) -> Iterator[tuple[str, Interval]]:
         """The area under the ROC curve of each word that some cases are and others are not."""
-        if not self.answers:
-            return
-        whose = [self.patients[case] for case in self.answers]
-        beliefs, truths = zip(*self.answers.values(), strict=True)
-        for number, word in enumerate(beliefs[0].vocabulary):
+        cases, beliefs, truths = [], [], []
+        for case, (belief, truth) in self.answers.items():
+            if isinstance(belief, Belief) and isinstance(truth, Category | Categories):
+                cases.append(case)
+                beliefs.append(belief)
+                truths.append(truth)
+        whose = [self.patients[case] for case in cases]
+        for number, word in enumerate(beliefs[0].vocabulary if beliefs else ()):
             shares = [belief.shares[number] for belief in beliefs]
             true = [word in ((t.name,) if isinstance(t, Category) else t.names) for t in truths]
             found = bootstrap(area(shares, true), whose)

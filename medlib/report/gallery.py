@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from medlib.data import Batch, Datasets
 from medlib.overlays import draw
@@ -16,7 +18,19 @@ from medlib.report.results import Ends, Result, scan_of, where_to_look
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.train import Learner
-from medlib.types import Answer, Gridded, Kind, Mask, Points, Radiograph, Volume, describe, verb
+from medlib.types import (
+    Answer,
+    Boxes,
+    Gridded,
+    Kind,
+    Mask,
+    Points,
+    Radiograph,
+    Shape,
+    Volume,
+    describe,
+    verb,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,9 +173,37 @@ def _(truth: Mask, prediction: Mask, *, scan: Volume, at: FloatArray) -> Figure:
 
 
 @compare.register
+def _(truth: Boxes, prediction: Boxes, *, scan: Volume, at: FloatArray) -> Figure:
+    return show(scan, truth, prediction, at=at)  # type: ignore[no-any-return]
+
+
+@compare.register
 def _(truth: Points, prediction: Points, *, scan: Volume, at: FloatArray) -> Figure:
-    found = replace(prediction, names=tuple(f"{name} (predicted)" for name in prediction.names))
-    return show(scan, truth, found, at=at)  # type: ignore[no-any-return]
+    return show(scan, _Apart(truth, prediction), at=at)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Apart(Shape):
+    """Landmarks where they are, and where they were said to be."""
+
+    truth: Points
+    prediction: Points
+
+
+@draw.register
+def _(value: _Apart, panel: Panel) -> dict[str, str]:
+    colours = {"reference": "#00E5FF", "prediction": "#FF9F1C"}
+    ends = [panel.place(points.coordinates) for points in (value.truth, value.prediction)]
+    for (start, stop), name in zip(zip(*ends, strict=True), value.truth.names, strict=True):
+        clear = panel.nearness(np.array([start[2], stop[2]]))
+        panel.axes.plot(*np.array([start[:2], stop[:2]]).T, color="white", lw=0.8, alpha=max(clear))
+        for (x, y, _), colour, mark, alpha in zip(
+            (start, stop), colours.values(), "ox", clear, strict=True
+        ):
+            panel.axes.plot(x, y, mark, ms=7, mew=1.8, mec=colour, mfc="none", alpha=alpha)
+        if clear[0]:
+            panel.write(name, *start[:2], colour=colours["reference"], clear=clear[0])
+    return colours
 
 
 @compare.register

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from medlib._version import __version__
 from medlib.data import Dataset
 from medlib.io.files import written_whole
-from medlib.report.charts import calibration, confusion, learning_curve
+from medlib.report.charts import agreement, calibration, confusion, learning_curve
 from medlib.report.examination import Examination
 from medlib.report.gallery import compare, in_words
 from medlib.report.markup import Html, element, page, picture
 from medlib.report.results import Result, scan_of, where_to_look
 from medlib.train import Learner, Plan
 from medlib.train.intervals import FEW, Interval
+from medlib.transforms import Pipeline
+from medlib.types import Answer, Belief, Measurement, verb
 
 
 class Trained(Protocol):
@@ -82,9 +85,10 @@ def write_report(
 
 def _outset(learner: Learner) -> str:
     kind = learner.data.blocks[0].input.kind.__name__
-    minutes = learner.record[-1].seconds / 60
+    seconds = learner.record[-1].seconds
+    length = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"
     return (
-        f"{kind}, trained for {minutes:.1f} minutes by medlib {__version__}. For research; not a "
+        f"{kind}, trained for {length} by medlib {__version__}. For research; not a "
         "medical device: every result is to be reviewed by a qualified person. This page shows "
         "patients' scans and names cases: keep it as you keep the scans."
     )
@@ -139,6 +143,12 @@ def _worth(found: Examination) -> Iterator[Html]:
         "The intervals speak of other patients of the same sort and the same scanners. They do "
         "not say how the model does elsewhere, nor what another training would have given.",
     )
+    yield element(
+        "p",
+        "Where all cases came out alike, the interval has no width. That is no certainty: when "
+        f"nothing went wrong in {_people(people)}, it may yet go wrong in up to "
+        f"{min(1.0, 3 / people):.0%} of others (the rule of three, Hanley 1983).",
+    )
     if people < FEW:
         count = "one patient" if people == 1 else f"{people} patients"
         yield element(
@@ -150,18 +160,60 @@ def _worth(found: Examination) -> Iterator[Html]:
 
 
 def _answers(found: Examination) -> Iterator[Html]:
-    if not found.answers:
-        return
-    beliefs, truths = map(list, zip(*found.answers.values(), strict=True))
-    yield _section(
-        "What was taken for what",
-        picture(confusion(beliefs, truths), "Counts of cases by reference and prediction"),
-        element("h3", "Whether its probabilities can be taken at their word"),
-        picture(
-            calibration(beliefs, truths),
-            "How often answers came true, by the probability that was given to them",
+    if found.answers:
+        said, true = map(list, zip(*found.answers.values(), strict=True))
+        yield from charts(said[0], said, true)
+
+
+@verb
+def charts(kind: Answer, said: Sequence[Answer], true: Sequence[Answer]) -> Sequence[Html]:
+    """The sections that show many answers at once; ``kind`` is one of them, and chooses."""
+    raise AssertionError
+
+
+@charts.register
+def _(kind: Answer, said: Any, true: Any) -> Sequence[Html]:
+    return ()
+
+
+@charts.register
+def _(kind: Belief, said: Any, true: Any) -> Sequence[Html]:
+    counts = "Counts of cases by reference and prediction"
+    often = "How often answers came true, by the probability that was given to them"
+    return (
+        _section(
+            "What was taken for what",
+            picture(confusion(said, true), counts),
+            _muted("Shares are of a row: of the cases that are so."),
+            element("h3", "Whether its probabilities can be taken at their word"),
+            picture(calibration(said, true), often),
+            _muted(
+                "Of answers given 80 %, 8 in 10 should come true: dots on the dashed line. Below, "
+                "how many answers there are; the intervals (Wilson) take each for a patient of "
+                "its own."
+            ),
         ),
     )
+
+
+@charts.register
+def _(kind: Measurement, said: Any, true: Any) -> Sequence[Html]:
+    alt = "Prediction against reference, and their differences with the limits of agreement"
+    return (
+        _section(
+            "How far it agrees with the reference",
+            picture(agreement(said, true), alt),
+            _muted(
+                "Right, after Bland and Altman: between the dashed lines, the limits of agreement, "
+                "lie about 95 of 100 differences. Whether that is close enough is a clinical "
+                "question. Dots that fall from left to right: small values are overestimated, large ones under."
+            ),
+        ),
+    )
+
+
+def _muted(text: str) -> Html:
+    return element("p", text, class_="muted")
 
 
 def _cases(data: Dataset, found: Examination) -> Iterator[Html]:
@@ -219,8 +271,8 @@ def _making(learner: Learner, reasons: Sequence[str]) -> Iterator[Html]:
         "kept back": valid,
         "network": type(learner.network).__name__,
         "window": f"{'×'.join(map(str, learner.window))} voxels (slice, row, column)",
-        "preparation": "; ".join(map(str, learner.data.train.preprocess.transforms)),
-        "augmentation": "; ".join(map(str, learner.data.train.augment.transforms)),
+        "preparation": _recipes(learner.data.train.preprocess),
+        "augmentation": _recipes(learner.data.train.augment),
     }
     summary = learner.summary().items()
     settings |= {name.replace("_", " "): str(v) for name, v in summary if name != "curve"}
@@ -228,11 +280,22 @@ def _making(learner: Learner, reasons: Sequence[str]) -> Iterator[Html]:
     yield element("dl", *map(Html, rows))
 
 
+def _recipes(pipeline: Pipeline) -> str:
+    """Each recipe with what is not as usual."""
+    said = []
+    for recipe in pipeline.transforms:
+        own = ((f.name, f.default, getattr(recipe, f.name)) for f in fields(recipe))
+        told = ", ".join(f"{name} {value}" for name, usual, value in own if value != usual)
+        said.append(f"{type(recipe).__name__} ({told})" if told else type(recipe).__name__)
+    return "; ".join(said) or "none"
+
+
 def _scans(scans: int, patients: int) -> str:
-    return (
-        f"{scans} {'scan' if scans == 1 else 'scans'} of "
-        f"{patients} {'patient' if patients == 1 else 'patients'}"
-    )
+    return f"{scans} {'scan' if scans == 1 else 'scans'} of {_people(patients)}"
+
+
+def _people(patients: int) -> str:
+    return f"{patients} {'patient' if patients == 1 else 'patients'}"
 
 
 # --- pieces -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from tiny import scan_of, structures
 
 from medlib.data import Batch
 from medlib.report import (
+    agreement,
     calibration,
     case_table,
     confusion,
@@ -22,7 +23,17 @@ from medlib.report.results import Ends, Result, where_to_look
 from medlib.space import Grid
 from medlib.train import Scores
 from medlib.train.record import Point
-from medlib.types import Belief, Categories, Category, Labels, Mask, Measurement, Points, describe
+from medlib.types import (
+    Belief,
+    Boxes,
+    Categories,
+    Category,
+    Labels,
+    Mask,
+    Measurement,
+    Points,
+    describe,
+)
 
 GRID = Grid.from_axes((16, 20, 20))
 WORDS = ("effusion", "nodule")
@@ -121,10 +132,49 @@ def test_every_kind_is_compared():
 
 
 def test_predicted_landmarks_are_told_from_true_ones():
-    points = Points([GRID.centre], ("tip",))
+    points = Points([GRID.centre, GRID.centre + 3], ("tip", "$a$"))
     figure = compare(points, points, scan=scan_of(structures(GRID)), at=GRID.centre)
-    said = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert {"tip", "tip (predicted)"} <= said
+    drawn(figure)
+    assert "tip" in {text.get_text() for axes in figure.axes for text in axes.texts}
+    legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert legend == ["reference", "prediction"]
+
+
+def test_boxes_are_shown_under_each_other():
+    boxes = Boxes.between([[-5] * 3], [[5] * 3], ids=(1,), labels=Labels.of(["nodule"]))
+    boxes = replace(boxes, corners=boxes.corners + GRID.centre)
+    figure = compare(boxes, boxes, scan=scan_of(structures(GRID)), at=GRID.centre)
+    assert len(figure.axes) == 6
+    drawn(figure)
+
+
+def test_limits_of_agreement_are_those_of_the_differences():
+    draw = np.random.default_rng(0)
+    true = draw.uniform(20, 60, 200)
+    said = true + draw.normal(3, 2, 200)
+    of = [[Measurement(v, "ml", "spleen") for v in values] for values in (said, true)]
+    figure = agreement(*of)
+    drawn(figure)
+    assert figure.axes[0].get_xlabel() == "reference, ml"
+    bias, high, low = (
+        float(text.get_text().removeprefix("bias ")) for text in figure.axes[1].texts
+    )
+    assert bias == pytest.approx(3, abs=0.5)
+    inside = ((said - true) > low) & ((said - true) < high)
+    assert 0.9 < inside.mean() < 0.99
+    litres = [Measurement(v / 1000, "l", "spleen") for v in said]
+    assert next(t.get_text() for t in agreement(litres, of[1]).axes[1].texts) == f"bias {bias:.3g}"
+    drawn(agreement(of[0][:1], of[1][:1]))
+    with pytest.raises(ValueError, match="other cases"):
+        agreement(of[0], of[1][:-1])
+
+
+def test_where_all_came_true_the_interval_still_has_a_width():
+    said = [Belief((0.95, 0.05), WORDS)] * 5
+    axes = calibration(said, [Category("effusion", WORDS)] * 5).axes[0]
+    (line,) = axes.containers[0].lines[2]
+    low, high = line.get_segments()[-1][:, 1]
+    assert (low, high) == pytest.approx((0.566, 1.0), abs=0.001)  # Wilson's, of 5 in 5
 
 
 def test_the_curve_goes_on_over_trainings_and_marks_what_is_kept():
@@ -137,6 +187,8 @@ def test_the_curve_goes_on_over_trainings_and_marks_what_is_kept():
     figure = learning_curve(record)
     loss, measured = figure.axes
     assert loss.lines[0].get_xdata().tolist() == [1.0, 2.0, 2.5]
+    assert measured.get_xlabel() == "minutes"
+    assert learning_curve(record[:1]).axes[1].get_xlabel() == "seconds"
     kept = next(line for line in measured.lines if line.get_label() == "kept")
     assert kept.get_xdata()[0] == 2.0
     drawn(figure)
