@@ -12,7 +12,14 @@ from tiny import CONTRAST, SIDES, Seer, scan_of, structures, write_series
 
 from medlib import io
 from medlib.batch import predict_all
-from medlib.infer import BeliefOutput, MaskOutput, MeasurementOutput, PointsOutput, Predictor
+from medlib.infer import (
+    BeliefOutput,
+    MaskOutput,
+    MeasurementOutput,
+    PointsOutput,
+    Predictor,
+    VolumeInput,
+)
 from medlib.ledger import LINES, TABLE, Ledger, entries
 from medlib.package import Manifest, Model
 from medlib.package.manifest import Network, Weights
@@ -34,11 +41,11 @@ def model_of(network, output, *, digest="0" * 64):
     pipeline = Pipeline((Reorient("SPL"), Normalise(mean=0.0, deviation=CONTRAST)))
     window = (32, 32, 32) if output.whole else (16, 16, 16)
     manifest = Manifest(
-        medlib="0", kind="mr", output=output.to_dict(), preprocess=pipeline.to_list(),
+        medlib="0", inputs=[VolumeInput(MRVolume).to_dict()], output=output.to_dict(), preprocess=pipeline.to_list(),
         window=window, overlap=0.5, weights=Weights(sha256=digest),
         network=Network(name="unet", arguments={}, in_channels=1, out_channels=output.channels),
     )  # fmt: skip
-    return Model(Predictor(network, pipeline, MRVolume, output, window), manifest)
+    return Model(Predictor(network, pipeline, (VolumeInput(MRVolume),), output, window), manifest)
 
 
 def scans(folder, *names):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from medlib import io
 from medlib.cli import app
-from medlib.infer import MaskOutput, Predictor
+from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.models import Architecture
 from medlib.package import Model
 from medlib.space import Grid
@@ -41,7 +41,7 @@ def model(tmp_path_factory):
     predictor = Predictor(
         architecture.build(1, 3),
         Pipeline((Normalise(),)),
-        CTVolume,
+        (VolumeInput(CTVolume),),
         MaskOutput(SIDES),
         (12, 16, 16),
     )

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 import medlib
 from medlib.data import held_out, pair
-from medlib.infer import MaskOutput, Predictor
+from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.transforms import Pipeline, Reorient, Spacing
 from medlib.types import CTVolume, Labels
 
@@ -66,9 +66,9 @@ class Body(nn.Module):
 def test_a_real_series_is_predicted_on_its_own_grid(real_data):
     scan = medlib.read_volume(real_data / "ircadb1_17_ct_masks" / "PATIENT_DICOM")
     way = Pipeline((Reorient("SPL"), Spacing((3.0, 3.0, 3.0))))
-    mask = Predictor(Body(), way, CTVolume, MaskOutput(Labels.of(["body"])), (96, 96, 96)).predict(
-        scan
-    )
+    mask = Predictor(
+        Body(), way, (VolumeInput(CTVolume),), MaskOutput(Labels.of(["body"])), (96, 96, 96)
+    ).predict(scan)
     assert mask.grid == scan.grid
     assert np.array_equal(mask.grid.affine, scan.grid.affine)
     found, truth = mask.structure("body"), scan.data[0] > -300

@@ -116,7 +116,8 @@ class DataBlock:
         """
         train, valid = self.splitter(self.get_items(source))
         check_split(train, valid)
-        blocks = tuple(block.scaled_to(train) for block in self.blocks)
+        *seen, asked = self.blocks
+        blocks = (*(block.seen_in(train) for block in seen), asked.scaled_to(train))
 
         def dataset(cases: Sequence[Case]) -> Dataset:
             return Dataset(

@@ -15,7 +15,7 @@ from medlib.data.store import Store
 from medlib.infer import shown
 from medlib.space import Grid
 from medlib.transforms import Item, Pipeline, Trail
-from medlib.types import Gridded, Kind
+from medlib.types import Gridded, Kind, MultiVolume, Reference, Volume
 
 Blocks = tuple[Block, ...]  # those that are seen, and last the one that is learned
 
@@ -108,7 +108,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
         truth = self._truths[number] if number in self._truths else self._read_truth(case)
         try:
             seen = [block.read(case, on=case.scan.grid) for block in self.blocks[:-1]]
-            return Item((*seen, truth), name=case.name)
+            asked = Reference(truth) if isinstance(truth, Volume | MultiVolume) else truth
+            return Item((*seen, asked), name=case.name)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
 
@@ -208,11 +209,15 @@ def collate(items: Sequence[Item], blocks: Blocks) -> Batch:
     inputs = [block.input for block in blocks[:-1]]
     return Batch(
         x=torch.stack([shown(inputs, item.values[:-1], item.grid) for item in items]),
-        targets=tuple(item.values[-1] for item in items),
+        targets=tuple(blocks[-1].output.target(_plain(item.values[-1])) for item in items),
         grids=tuple(item.grid for item in items),
         names=tuple(item.name for item in items),
         trails=tuple(item.trail for item in items),
     )
+
+
+def _plain(asked: Kind) -> Kind:
+    return asked.scan if isinstance(asked, Reference) else asked
 
 
 class Rounds(Sampler[list[tuple[int, int]]]):

@@ -21,10 +21,12 @@ from medlib.infer.outputs import (
     PointsOutput,
 )
 from medlib.infer.predictor import Predictor, checked, decode_mask
+from medlib.infer.volumes import MultiVolumeOutput, VolumeOutput
 from medlib.infer.window import sliding_window
 
 OUTPUTS: tuple[type[Output], ...] = (
     *(MaskOutput, PointsOutput, BoxesOutput, BeliefOutput, MeasurementOutput),
+    *(VolumeOutput, MultiVolumeOutput),
 )
 """What a model file may ask for."""
 
@@ -41,11 +43,13 @@ __all__ = [
     "MeasurementInput",
     "MeasurementOutput",
     "MultiVolumeInput",
+    "MultiVolumeOutput",
     "Output",
     "PointsInput",
     "PointsOutput",
     "Predictor",
     "VolumeInput",
+    "VolumeOutput",
     "WordsInput",
     "checked",
     "decode_mask",

@@ -227,10 +227,8 @@ class PointsInput(Input):
     def tensor(self, value: Kind, grid: Grid) -> Tensor:
         """exp(-d²/2σ²) of the distance from each landmark in the patient, whatever the voxels."""
         assert isinstance(value, Points)
-        _has("landmark", self.names, value.names, self.name)
         heat = []
-        for name in self.names:
-            place = value.coordinates[value.names.index(name)]
+        for place in value.select(self.names).coordinates:
             away = _affine_fields(grid, np.eye(3), -place)
             heat.append(torch.exp(-sum(a**2 for a in away) / (2 * self.sigma_mm**2)))  # type: ignore[arg-type]
         return torch.stack(heat)

@@ -20,7 +20,8 @@ class Output(Spec, ABC):
     """What is asked of a network, as plain values.
 
     Two steps lead from its numbers to a value: :meth:`answer`, for a batch, gives what the loss
-    compares with the truth; :meth:`wrap`, for one item, gives the value that it stands for.
+    compares with the :meth:`target`; :meth:`wrap`, for one item, gives the value that it stands
+    for.
     """
 
     voxelwise: ClassVar[bool]
@@ -45,6 +46,10 @@ class Output(Spec, ABC):
             grids: what each item lies on.
         """
         return raw
+
+    def target(self, truth: Kind) -> Kind:
+        """What the loss compares an answer with: the truth itself, unless a kind needs more."""
+        return truth
 
     @abstractmethod
     def wrap(self, answer: Any, grid: Grid) -> Kind:
@@ -99,6 +104,11 @@ class PointsOutput(Output):
         index = torch.stack([_centre(heat, axis) for axis in range(3)], dim=-1)
         affines = torch.stack([torch.from_numpy(grid.affine.copy()) for grid in grids]).to(index)
         return index @ affines[:, :3, :3].transpose(1, 2) + affines[:, None, :3, 3]
+
+    def target(self, truth: Kind) -> Points:
+        """The landmarks in the order of the maps: where left was made right, it has changed."""
+        assert isinstance(truth, Points)
+        return truth.select(self.names)
 
     def wrap(self, answer: Tensor, grid: Grid) -> Points:
         """The landmarks, by name."""

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from medlib.infer.inputs import Input, shown
 from medlib.infer.outputs import MaskOutput, Output
 from medlib.infer.window import Shape, sliding_window
 from medlib.models import call
 from medlib.space import Grid
 from medlib.transforms import Item, Move, Pipeline, Sampler, Trail
 from medlib.transforms.labels.voting import strongest
-from medlib.types import Kind, Labels, Mask, MultiVolume, Volume
+from medlib.types import Kind, Labels, Mask
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,34 +29,69 @@ class Predictor:
 
     Args:
         network: from (1, channel, …) to as many numbers, or maps of them, as ``output`` asks for.
-        preprocess: what is done to a scan before the network sees it.
-        kind: of scan that the network was trained on; others are refused.
+        preprocess: what is done to an item before the network sees it.
+        inputs: what the network is shown, in order; the first names the grid of the others.
         output: what the network's numbers stand for.
         window: size that the network sees at a time.
         overlap: of neighbouring windows.
         autocast: dtype of the network's arithmetic, or None for float32.
+
+    Raises:
+        ValueError: when nothing is shown, or two inputs have one name.
     """
 
     network: nn.Module
     preprocess: Pipeline
-    kind: type[Volume | MultiVolume]
+    inputs: tuple[Input, ...]
     output: Output
     window: Shape
     overlap: float = 0.5
     autocast: torch.dtype | None = None
 
-    def predict(self, scan: Volume | MultiVolume) -> Kind:
-        """What the network finds in ``scan``: a mask, landmarks or boxes where they are in it.
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.inputs]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"what a network is shown needs a name each: {', '.join(names) or 'nothing is'}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network is shown."""
+        return sum(one.channels for one in self.inputs)
+
+    def predict(self, *values: Kind, **named: Kind) -> Kind:
+        """What the network finds: a mask, landmarks or boxes where they are in the scan.
+
+        Args:
+            values: what the network is shown, in the order of its inputs; on one grid.
+            named: the rest of it, by name.
 
         Raises:
-            ValueError: when the scan is not of the kind that the network was trained on.
+            ValueError: when something is missing, is not of the kind that the network was trained
+                on, or lies on another grid.
         """
-        if not isinstance(scan, self.kind):
+        seen = self.arranged(*values, **named)
+        for one, value in zip(self.inputs, seen, strict=True):
+            one.check(value)
+        item = Item(seen)
+        return self.decode(self.preprocess(item), item.grid)
+
+    def arranged(self, *values: T, **named: T) -> tuple[T, ...]:
+        """What was given, in the order of the inputs.
+
+        Raises:
+            ValueError: when something is missing, or there is too much.
+        """
+        names = [one.name for one in self.inputs]
+        given = dict(zip(names, values, strict=False)) | named
+        if len(given) < len(values) + len(named) or set(given) != set(names):
+            said = [*names[: len(values)], *["?"] * (len(values) - len(names)), *named]
             raise ValueError(
-                f"this model was trained on {self.kind.__name__}, and the scan is a "
-                f"{type(scan).__name__}; read it as one, if that is what it is"
+                f"this model is shown {', '.join(names)}, each once, and is given "
+                f"{', '.join(said) or 'nothing'}"
             )
-        return self.decode(self.preprocess(Item((scan,))), scan.grid)
+        return tuple(given[name] for name in names)
 
     def decode(self, item: Item, native: Grid) -> Kind:
         """What the network finds in a preprocessed item, on its scan's own grid.
@@ -61,16 +100,33 @@ class Predictor:
             ValueError: when the network gives something else than its output asks for; or must see
                 the whole scan at once, and that is larger than any it has learned from.
         """
-        scan = item.values[0]
-        assert isinstance(scan, Volume | MultiVolume)
         if isinstance(self.output, MaskOutput):
-            return decode_mask(self.logits(scan), item.trail, self.output.labels, native)
-        self._check_size(scan.grid)
-        with self._calm() as device:
-            raw = call(self.network, scan.data.float()[None].to(device)).float()
-            answer = self.output.answer(checked(raw, self.output), [scan.grid])
-        found: Kind = item.trail.decode(self.output.wrap(answer[0], scan.grid))
+            return decode_mask(self.logits(item), item.trail, self.output.labels, native)
+        raw = (self._at_once(item) if self.output.whole else self.logits(item)[None]).detach()
+        answer = self.output.answer(checked(raw, self.output), [item.grid])
+        found: Kind = item.trail.whereabouts.decode(self.output.wrap(answer[0], item.grid))
         return found
+
+    def logits(self, item: Item) -> Tensor:
+        """(channel, slice, row, column) of a preprocessed item, on its grid, window by window."""
+        x = shown(self.inputs, item.values, item.grid)
+        pairs = zip(self.inputs, item.values, strict=True)
+        empty = [number for one, value in pairs for number in one.empty(value)]
+        with self._calm() as device:
+            return sliding_window(
+                partial(call, self.network),
+                x.to(device),
+                self.window,
+                overlap=self.overlap,
+                fill=empty,
+            )
+
+    def _at_once(self, item: Item) -> Tensor:
+        """(1, channel, …) of a preprocessed item, seen whole."""
+        self._check_size(item.grid)
+        x = shown(self.inputs, item.values, item.grid)
+        with self._calm() as device:
+            return call(self.network, x[None].to(device)).float()
 
     def _check_size(self, grid: Grid) -> None:
         """Refuse what is larger than the window: cut to it, what was asked for may be lost."""
@@ -82,19 +138,6 @@ class Predictor:
             raise ValueError(
                 f"the scan is {size} mm large (slice × row × column), and this model answers for "
                 f"scans of up to {seen} mm, as it learned from; crop it to the part in question"
-            )
-
-    def logits(self, scan: Volume | MultiVolume) -> Tensor:
-        """(channel, slice, row, column) of a preprocessed scan, on its grid, window by window."""
-        with self._calm() as device:
-            data = scan.data.float().to(device)
-            background = scan.background if isinstance(scan, Volume) else 0.0
-            return sliding_window(
-                partial(call, self.network),
-                data,
-                self.window,
-                overlap=self.overlap,
-                fill=background,
             )
 
     @contextmanager

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor
 
 Shape = tuple[int, int, int]
@@ -18,7 +17,7 @@ def sliding_window(
     window: Shape,
     *,
     overlap: float = 0.5,
-    fill: float = 0.0,
+    fill: Sequence[float] = (),
 ) -> Tensor:
     """Logits of a whole volume from overlapping windows, weighted towards each window's middle.
 
@@ -30,17 +29,16 @@ def sliding_window(
         x: (channel, slice, row, column).
         window: size that the network sees.
         overlap: share of the window that neighbours have in common, 0 to below 1.
-        fill: what to pad with: the value that training patches were padded with.
+        fill: what to pad each channel with, as training patches were padded; left out, 0.
 
     Returns:
         (classes, slice, row, column), float32, on the device of ``x``.
     """
     size = (x.shape[1], x.shape[2], x.shape[3])
     missing = [max(0, w - n) for w, n in zip(window, size, strict=True)]
-    pads = [p for m in reversed(missing) for p in (m // 2, m - m // 2)]
-    padded = F.pad(x[None], pads, value=fill) if any(pads) else x[None]
-    starts = [_starts(n, w, overlap) for n, w in zip(padded.shape[2:], window, strict=True)]
     cut = tuple(slice(m // 2, m // 2 + n) for m, n in zip(missing, size, strict=True))
+    padded = _padded(x, missing, cut, fill)[None] if any(missing) else x[None]
+    starts = [_starts(n, w, overlap) for n, w in zip(padded.shape[2:], window, strict=True)]
 
     if all(len(s) == 1 for s in starts):
         return network(padded)[0].float()[(slice(None), *cut)]
@@ -57,6 +55,17 @@ def sliding_window(
         weights[place] += weight
     assert total is not None
     return total.div_(weights)[(slice(None), *cut)]
+
+
+def _padded(
+    x: Tensor, missing: Sequence[int], cut: tuple[slice, ...], fill: Sequence[float]
+) -> Tensor:
+    """``x`` with a rim of each channel's own value."""
+    values = torch.tensor(fill or [0.0] * len(x), dtype=x.dtype, device=x.device)
+    whole = [n + m for n, m in zip(x.shape[1:], missing, strict=True)]
+    padded = values[:, None, None, None].repeat(1, *whole)
+    padded[(slice(None), *cut)] = x
+    return padded
 
 
 def _starts(size: int, window: int, overlap: float) -> list[int]:

@@ -32,9 +32,9 @@ class Manifest(_Part):
 
     Args:
         format: always ``"medlib-model"``.
-        version: of this form.
+        version: of this form; others are refused, and have to be trained or saved anew.
         medlib: version that wrote it.
-        kind: of scan: ``"ct"``, ``"mr"``, ``"pet"``, ``"us"`` or ``"xr"``.
+        inputs: what the network is shown, in order, from :data:`medlib.infer.INPUTS`.
         output: what the network's numbers stand for, from :data:`medlib.infer.OUTPUTS`.
         preprocess: recipes, from :data:`medlib.transforms.RECIPES`.
         window: size that the network sees, (slice, row, column).
@@ -47,9 +47,9 @@ class Manifest(_Part):
     """
 
     format: Literal["medlib-model"] = "medlib-model"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     medlib: str
-    kind: Literal["ct", "mr", "pet", "us", "xr"]
+    inputs: list[dict[str, Any]] = Field(min_length=1)
     output: dict[str, Any]
     preprocess: list[dict[str, Any]]
     window: tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -69,7 +69,7 @@ class Manifest(_Part):
             "# Model card",
             "",
             f"- Finds: {names}",
-            f"- In: {self.kind.upper()} scans",
+            f"- Is shown: {'; '.join(map(_shown, self.inputs))}",
             f"- Intended use: {self.intended_use}",
             f"- Network: {self.network.name}, windows of {'×'.join(map(str, self.window))} voxels",
             f"- Made by medlib {self.medlib}",
@@ -98,6 +98,21 @@ def found_by(output: dict[str, Any]) -> list[str]:
         return [str(label["name"]) for label in labels["Labels"]]
     found = output.get("names") or output.get("vocabulary") or [output.get("name", "")]
     return [str(name) for name in found]
+
+
+def _shown(one: dict[str, Any]) -> str:
+    """An input, in words."""
+    sort = str(one.get("type", "")).removesuffix("Input")
+    parts = [one[key] for key in ("kind", "series", "names", "vocabulary", "unit") if key in one]
+    if labels := one.get("labels"):
+        parts.append([label["name"] for label in labels["Labels"]])
+    return f"{one.get('name', sort)} ({', '.join([sort, *map(_words, parts)])})"
+
+
+def _words(part: Any) -> str:
+    if isinstance(part, dict):
+        return str(part.get("Kind"))
+    return " ".join(map(_words, part)) if isinstance(part, list | tuple) else str(part)
 
 
 def _figure(value: float | None) -> str:

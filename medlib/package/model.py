@@ -8,6 +8,7 @@ and the recipes are looked up by name in the library's own tables.
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,15 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from medlib import io
 from medlib._version import __version__
-from medlib.infer import OUTPUTS, MaskOutput, Output, Predictor
+from medlib.infer import INPUTS, OUTPUTS, Input, MaskOutput, Output, Predictor
 from medlib.io.files import FILE_ERRORS, written_whole
 from medlib.models import Architecture, best_device
+from medlib.package.handing import handed_all
 from medlib.package.manifest import Manifest, Network, Weights
 from medlib.transforms import RECIPES, Pipeline
 from medlib.transforms.spec import from_dict
-from medlib.types import SCAN_KINDS, Labels, Volume
+from medlib.types import Labels, Volume
 
 _PARTS = ("manifest.json", "weights.safetensors")
 
@@ -46,11 +47,22 @@ class Model:
     manifest: Manifest
 
     @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What it is shown, in order."""
+        return self.predictor.inputs
+
+    @property
     def kind(self) -> type[Volume]:
-        """The kind of scan that it was trained on."""
-        kind = self.predictor.kind
-        assert issubclass(kind, Volume)  # manifests say nothing else yet
-        return kind
+        """The kind of scan that it was trained on.
+
+        Raises:
+            ModelError: when it is not shown one scan, and nothing else.
+        """
+        kinds = [one.kind for one in self.inputs]
+        if len(kinds) == 1 and issubclass(kinds[0], Volume):
+            return kinds[0]
+        shown = ", ".join(f"{one.name} ({one.kind.__name__})" for one in self.inputs)
+        raise ModelError(f"this model is shown more than a scan, or none: {shown}")
 
     @property
     def output(self) -> Output:
@@ -75,20 +87,21 @@ class Model:
         """Names these weights: 12 hexadecimal digits."""
         return self.manifest.weights.sha256[:12]
 
-    def predict(self, study: Volume | io.Stack | str | Path) -> Any:
+    def predict(self, *given: Any, **named: Any) -> Any:
         """What it finds in a scan, on exactly its own grid: for structures a mask.
 
         Args:
-            study: a volume, a stack, or a path that holds exactly one.
+            given: what it is shown, in the order of its inputs: for most models one scan, as a
+                volume, a stack, or a path that holds exactly one; see
+                :func:`medlib.package.handing.handed` for all else.
+            named: the rest of it, by the inputs' names.
 
         Raises:
-            ValueError: when it cannot be read or is of another kind.
+            ValueError: when something is missing, cannot be read, is of another kind, or lies on
+                another grid.
         """
-        if isinstance(study, Volume):
-            return self.predictor.predict(study)
-        if isinstance(study, io.Stack):
-            return self.predictor.predict(study.read(self.kind))
-        return self.predictor.predict(io.read_volume(study, self.kind))
+        arranged = self.predictor.arranged(*given, **named)
+        return self.predictor.predict(*handed_all(self.inputs, arranged))
 
     # --- files ----------------------------------------------------------------------------
 
@@ -122,14 +135,13 @@ class Model:
         """
         from safetensors.torch import load, save
 
-        kind = next(name for name, kind in SCAN_KINDS.items() if kind is predictor.kind)
         weights = save(_plain_weights(predictor.network))
-        channels = predictor.output.channels
-        network = architecture.build(1, channels)
+        seen, channels = predictor.channels, predictor.output.channels
+        network = architecture.build(seen, channels)
         network.load_state_dict(load(weights))
         manifest = Manifest(
             medlib=__version__,
-            kind=kind,  # type: ignore[arg-type]
+            inputs=[one.to_dict() for one in predictor.inputs],
             output=predictor.output.to_dict(),
             preprocess=predictor.preprocess.to_list(),
             window=predictor.window,
@@ -137,14 +149,16 @@ class Model:
             network=Network(
                 name=architecture.name,
                 arguments=dict(architecture.arguments),
-                in_channels=1,
+                in_channels=seen,
                 out_channels=channels,
             ),
             weights=Weights(sha256=hashlib.sha256(weights).hexdigest()),
             training=training,
             metrics=metrics,
         )
-        return cls._ready(network, manifest, predictor.preprocess, predictor.output)
+        return cls._ready(
+            network, manifest, predictor.preprocess, predictor.inputs, predictor.output
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -160,12 +174,15 @@ class Model:
         source = Path(path)
         manifest_bytes, weight_bytes = _parts(source)
         try:
-            manifest = Manifest.model_validate_json(manifest_bytes)
+            manifest = Manifest.model_validate_json(_of_this_version(manifest_bytes))
+            inputs = tuple(from_dict(one, INPUTS) for one in manifest.inputs)
             output = from_dict(manifest.output, OUTPUTS)
             preprocess = Pipeline.from_list(manifest.preprocess, allowed=RECIPES)
             architecture = Architecture(manifest.network.name, manifest.network.arguments)
             if manifest.network.out_channels != output.channels:
                 raise ValueError("its network has another number of channels than its output needs")
+            if manifest.network.in_channels != sum(one.channels for one in inputs):
+                raise ValueError("its network has another number of channels than its inputs have")
             if any(n % d for n, d in zip(manifest.window, architecture.divisor, strict=True)):
                 raise ValueError(f"its network cannot see windows of {manifest.window} voxels")
             network = architecture.build(
@@ -183,21 +200,43 @@ class Model:
             raise ModelError(
                 f"{source.name}: the weights do not fit the network: {_first_line(error)}"
             ) from error
-        return cls._ready(network, manifest, preprocess, output)
+        return cls._ready(network, manifest, preprocess, inputs, output)
 
     @classmethod
     def _ready(
-        cls, network: torch.nn.Module, manifest: Manifest, preprocess: Pipeline, output: Output
+        cls,
+        network: torch.nn.Module,
+        manifest: Manifest,
+        preprocess: Pipeline,
+        inputs: tuple[Input, ...],
+        output: Output,
     ) -> Model:
         predictor = Predictor(
             network=network.to(best_device()).eval(),
             preprocess=preprocess,
-            kind=SCAN_KINDS[manifest.kind],
+            inputs=inputs,
             output=output,
             window=manifest.window,
             overlap=manifest.overlap,
         )
         return cls(predictor, manifest)
+
+
+def _of_this_version(manifest: bytes) -> bytes:
+    """The manifest, if its form is the one that is read here.
+
+    Raises:
+        ValueError: for another version, saying so before anything else that may differ.
+    """
+    said = json.loads(manifest)
+    version = said.get("version") if isinstance(said, dict) else None
+    wanted = Manifest.model_fields["version"].default
+    if isinstance(version, int) and version != wanted:
+        raise ValueError(
+            f"it is of version {version}, and this medlib reads version {wanted}; use it with the "
+            f"medlib that wrote it ({said.get('medlib', 'unknown')}), or train it anew"
+        )
+    return manifest
 
 
 def _plain_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

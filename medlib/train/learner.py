@@ -299,7 +299,7 @@ class Learner:
         return Predictor(
             network=self.network,
             preprocess=self.data.train.preprocess,
-            kind=self.data.blocks[0].input.kind,
+            inputs=self.data.inputs,
             output=self.output,
             window=self.window,
             autocast=DTYPES.get(self.precision),
@@ -315,8 +315,8 @@ class Learner:
         predictor = replace(self.predictor, overlap=0.25)
         for number, case in enumerate(self.data.valid.cases):
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
-            scan_only = Item(item.values[:1], item.trail, item.name)
-            yield case.name, predictor.decode(scan_only, case.scan.grid), truth
+            seen = Item(item.values[:-1], item.trail, item.name)
+            yield case.name, predictor.decode(seen, case.scan.grid), truth
 
     def summary(self) -> dict[str, Any]:
         """The training record, as plain JSON values."""

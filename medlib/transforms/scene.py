@@ -11,7 +11,7 @@ from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.spatial.together import resample_together
 from medlib.transforms.steps import Step, apply
 from medlib.transforms.trail import Trail
-from medlib.types import Kind, Mask, MultiVolume, Probabilities, Volume
+from medlib.types import Kind, Mask, MultiVolume, Probabilities, Reference, Volume
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def shared_grid(values: Iterable[Kind]) -> Grid:
     Raises:
         ValueError: when none has a grid, or two have different ones.
     """
-    gridded = [v for v in values if isinstance(v, Volume | MultiVolume | Mask | Probabilities)]
+    kinds = Volume | MultiVolume | Reference | Mask | Probabilities
+    gridded = [v for v in values if isinstance(v, kinds)]
     if not gridded:
         raise ValueError("none of the values has a grid, so nothing can be moved")
     first = gridded[0].grid

@@ -6,19 +6,21 @@ be built, by name: nothing else in a file can be made to run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from medlib.space import Grid, Map, map_from_dict
-from medlib.types import Labels
+from medlib.types import SCAN_KINDS, Labels, Volume
 
 
 @dataclass(frozen=True)
 class Spec:
     """A frozen dataclass that JSON can hold.
 
-    Its fields are plain values, grids, maps, label tables, other specs, and tuples of these.
+    Its fields are plain values, grids, maps, label tables, the library's kinds of scan, other specs,
+    and tuples of these.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,29 +58,47 @@ def from_dict(values: Mapping[str, Any], classes: Iterable[type[S]]) -> S:
 def _plain(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.to_dict()
-    if isinstance(value, Grid):
-        return {"Grid": value.to_dict()}
-    if isinstance(value, Map):
-        return {"Map": value.to_dict()}
-    if isinstance(value, Labels):
-        return {"Labels": value.to_list()}
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    for tag, (cls, write, _) in _TAGGED.items():
+        if isinstance(value, cls):
+            return {tag: write(value)}
     raise TypeError(f"a spec cannot hold a {type(value).__name__}")
 
 
 def _rich(value: Any, known: Mapping[str, type[Spec]]) -> Any:
     if isinstance(value, list):
         return tuple(_rich(v, known) for v in value)
-    if isinstance(value, Mapping):
-        if "type" in value:
-            return from_dict(value, known.values())
-        if set(value) == {"Grid"}:
-            return Grid.from_dict(value["Grid"])
-        if set(value) == {"Map"}:
-            return map_from_dict(value["Map"])
-        if set(value) == {"Labels"}:
-            return Labels.from_list(value["Labels"])
-    return value
+    if not isinstance(value, Mapping):
+        return value
+    if "type" in value:
+        return from_dict(value, known.values())
+    (tag, *more) = value or ("",)
+    return _TAGGED[tag][2](value[tag]) if tag in _TAGGED and not more else value
+
+
+def _kind(name: str) -> type[Volume]:
+    if name not in _KINDS:
+        raise ValueError(f"{name!r} is no kind of scan; there are: {', '.join(_KINDS)}")
+    return _KINDS[name]
+
+
+def _name(kind: type) -> str:
+    if kind not in _KINDS.values():
+        raise TypeError(f"a spec holds the library's own kinds of scan, and not {kind.__name__}")
+    return kind.__name__
+
+
+_KINDS = {kind.__name__: kind for kind in (Volume, *SCAN_KINDS.values())}
+
+# What is no plain value, the word that marks it, and how it is written and read.
+_TAGGED: Mapping[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "Grid": (Grid, Grid.to_dict, Grid.from_dict),
+        "Map": (Map, lambda found: found.to_dict(), map_from_dict),
+        "Labels": (Labels, Labels.to_list, Labels.from_list),
+        "Kind": (type, _name, _kind),
+    }
+)

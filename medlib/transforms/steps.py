@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from medlib.transforms.spec import Spec
-from medlib.types import Answer, Mask, MultiVolume, Probabilities, Shape, Volume, verb
+from medlib.types import Answer, Mask, MultiVolume, Probabilities, Reference, Shape, Volume, verb
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ def _(step: IntensityStep, value: MultiVolume) -> MultiVolume:
 @apply.register
 @undo.register
 def _(
-    step: IntensityStep, value: Mask | Probabilities | Shape | Answer
-) -> Mask | Probabilities | Shape | Answer:
+    step: IntensityStep, value: Mask | Probabilities | Reference | Shape | Answer
+) -> Mask | Probabilities | Reference | Shape | Answer:
     return value
 
 
 @apply.register
 @undo.register
 def _(
-    step: LabelStep, value: Volume | MultiVolume | Probabilities | Shape | Answer
-) -> Volume | MultiVolume | Probabilities | Shape | Answer:
+    step: LabelStep, value: Volume | MultiVolume | Probabilities | Reference | Shape | Answer
+) -> Volume | MultiVolume | Probabilities | Reference | Shape | Answer:
     return value
 
 
@@ -160,6 +160,6 @@ def _(step: ByPart, value: MultiVolume) -> MultiVolume:
 @apply.register
 @undo.register
 def _(
-    step: ByPart, value: Mask | Probabilities | Shape | Answer
-) -> Mask | Probabilities | Shape | Answer:
+    step: ByPart, value: Mask | Probabilities | Reference | Shape | Answer
+) -> Mask | Probabilities | Reference | Shape | Answer:
     return value

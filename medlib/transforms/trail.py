@@ -57,6 +57,14 @@ class Trail:
             value = undone
         return value if back is None else apply(back, value)
 
+    @property
+    def whereabouts(self) -> Trail:
+        """The steps about where things are and what they are called, and none about what voxels hold.
+
+        What was found is led back along these: it was never normalised, as the scan was.
+        """
+        return Trail(tuple(s for s in self.steps if isinstance(s, Move | SwapSides)))
+
     def way_back(self) -> Move | None:
         """All moves undone as one, from the trail's last grid to its first; None without any."""
         back: Move | None = None

@@ -19,6 +19,7 @@ from medlib.types.gridded import (
     PETVolume,
     Probabilities,
     Radiograph,
+    Reference,
     UltrasoundVolume,
     Volume,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Points",
     "Probabilities",
     "Radiograph",
+    "Reference",
     "Shape",
     "UltrasoundVolume",
     "Verb",

@@ -19,6 +19,7 @@ from medlib.types.gridded import (
     PETVolume,
     Probabilities,
     Radiograph,
+    Reference,
     UltrasoundVolume,
     Volume,
 )
@@ -62,6 +63,11 @@ def _(value: MultiVolume) -> str:
         f"{name}: {describe(part)}" for name, part in zip(value.names, value.parts, strict=True)
     ]
     return "\n".join([f"{len(parts)} volumes on one grid", *(indent(p, "  ") for p in parts)])
+
+
+@describe.register
+def _(value: Reference) -> str:
+    return f"to be learned: {describe(value.scan)}"
 
 
 @describe.register

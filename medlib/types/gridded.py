@@ -204,6 +204,30 @@ class MultiVolume(Kind):
         return self.parts[self.names.index(name)]
 
 
+@dataclass(frozen=True, eq=False)
+class Reference(Kind):
+    """A scan that is to be learned, and not seen.
+
+    It goes wherever the scans beside it go. What is done to what their voxels hold (normalising,
+    noise) does not concern it: it stays in its own units, and as good as it was taken.
+
+    Args:
+        scan: a volume, or several on one grid.
+    """
+
+    scan: Volume | MultiVolume
+
+    @property
+    def grid(self) -> Grid:
+        """Where its voxels are."""
+        return self.scan.grid
+
+    @property
+    def data(self) -> Tensor:
+        """Its voxels: (channel, slice, row, column)."""
+        return self.scan.data
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Mask(Gridded):
     """Structures outlined voxel by voxel.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
-from medlib.types.gridded import Kind, Mask, MultiVolume, Probabilities, Volume
+from medlib.types.gridded import Kind, Mask, MultiVolume, Probabilities, Reference, Volume
 from medlib.types.labels import Labels
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points
 
@@ -50,6 +50,11 @@ def names_of(value: Kind) -> tuple[str, ...]:
 @names_of.register
 def _(value: Volume | PointCloud) -> tuple[str, ...]:
     return ()
+
+
+@names_of.register
+def _(value: Reference) -> tuple[str, ...]:
+    return tuple(names_of(value.scan))
 
 
 @names_of.register
@@ -97,6 +102,11 @@ def swap_sides(value: Kind, pairs: Pairs) -> Kind:
 @swap_sides.register
 def _(value: Volume | PointCloud, pairs: Any) -> Kind:
     return value
+
+
+@swap_sides.register
+def _(value: Reference, pairs: Any) -> Reference:
+    return replace(value, scan=swap_sides(value.scan, pairs))
 
 
 @swap_sides.register

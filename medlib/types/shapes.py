@@ -60,6 +60,20 @@ class Points(Shape):
             raise ValueError(f"{len(coordinates)} points cannot have {len(self.names)} names")
         object.__setattr__(self, "coordinates", coordinates)
 
+    def select(self, names: Sequence[str]) -> Points:
+        """The points of these names, in this order.
+
+        Raises:
+            ValueError: when one is missing, or is there twice.
+        """
+        for name in names:
+            if self.names.count(name) != 1:
+                raise ValueError(
+                    f"there are {self.names.count(name)} points called {name}, and one is needed; "
+                    f"there are: {', '.join(self.names) or 'none with a name'}"
+                )
+        return Points(self.coordinates[[self.names.index(n) for n in names]], tuple(names))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PointCloud(Shape):

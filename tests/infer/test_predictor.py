@@ -17,7 +17,7 @@ from strategies import grids
 from tiny import CONTRAST, SIDES, Seer, scan_of, structures
 
 from medlib import io
-from medlib.infer import MaskOutput, Predictor, decode_mask
+from medlib.infer import MaskOutput, Predictor, VolumeInput, decode_mask
 from medlib.space import Grid
 from medlib.train import dice
 from medlib.transforms import CropToForeground, Item, Normalise, PadTo, Pipeline, Reorient, Spacing
@@ -29,7 +29,12 @@ UPRIGHT = Pipeline((Reorient("SPL"), FIXED))
 
 def seer(preprocess, labels=SIDES, window=(16, 16, 16), **more):
     return Predictor(
-        Seer(scale=1 / CONTRAST), preprocess, MRVolume, MaskOutput(labels), window, **more
+        Seer(scale=1 / CONTRAST),
+        preprocess,
+        (VolumeInput(MRVolume),),
+        MaskOutput(labels),
+        window,
+        **more,
     )
 
 
@@ -133,7 +138,7 @@ def test_a_trail_on_disk_leads_a_prediction_back_in_another_process(tmp_path):
     item = predictor.preprocess(Item((scan,)))
     kept = {"trail": item.trail.to_dict(), "labels": SIDES.to_list()}
     (tmp_path / "trail.json").write_text(json.dumps(kept))
-    torch.save(predictor.logits(item.values[0]), tmp_path / "logits.pt")
+    torch.save(predictor.logits(item), tmp_path / "logits.pt")
     files = [str(tmp_path / name) for name in ("trail.json", "logits.pt", "mask.nii.gz")]
     subprocess.run([sys.executable, "-c", SCRIPT, *files], check=True, timeout=120)
     there = io.read_mask(tmp_path / "mask.nii.gz", on=grid)

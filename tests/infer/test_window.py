@@ -49,7 +49,7 @@ def test_a_small_scan_is_padded_with_the_value_that_training_used():
         return x
 
     x = torch.rand(1, 2, 5, 9)
-    done = sliding_window(network, x, (4, 6, 8), fill=-7.0)
+    done = sliding_window(network, x, (4, 6, 8), fill=[-7.0])
     torch.testing.assert_close(done, x)
     assert all(window.shape == (1, 1, 4, 6, 8) for window in seen)
     assert all((window == -7.0).sum() > 0 for window in seen)

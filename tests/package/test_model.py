@@ -12,7 +12,7 @@ import torch
 from tiny import SIDES, scan_of, structures
 
 from medlib import io
-from medlib.infer import MaskOutput, Predictor
+from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.models import Architecture
 from medlib.package import Manifest, Model, ModelError
 from medlib.space import Grid
@@ -28,7 +28,7 @@ def make(**changes):
     arguments = {
         "network": TINY.build(1, 3),
         "preprocess": Pipeline((Reorient("SPL"), Spacing((1.5, 1.0, 1.0)), Normalise())),
-        "kind": MRVolume,
+        "inputs": (VolumeInput(MRVolume),),
         "output": MaskOutput(SIDES),
         "window": (16, 16, 16),
     }
@@ -145,9 +145,12 @@ def test_a_package_is_whole_or_not_there(saved, tmp_path, monkeypatch):
     ("change", "fault"),
     [
         (lambda m: m.update(extra="x"), "extra: Extra inputs are not permitted"),
-        (lambda m: m.update(version=1), "version: Input should be 2"),
+        (lambda m: m.update(version=2), "it is of version 2, and this medlib reads version 3"),
         (lambda m: m.pop("output"), "output: Field required"),
-        (lambda m: m.update(kind="xray"), "kind: Input should be"),
+        (lambda m: m["inputs"][0].update(kind={"Kind": "Exec"}), "'Exec' is no kind of scan"),
+        (lambda m: m["inputs"][0].update(type="Exec"), "'Exec' is not one of the types"),
+        (lambda m: m.update(inputs=[]), "inputs: List should have at least 1"),
+        (lambda m: m["inputs"].append(dict(m["inputs"][0], name="b")), "than its inputs have"),
         (lambda m: m["network"].update(name="os.system"), "no architecture is called 'os.system'"),
         (lambda m: m["network"].update(out_channels=5), "another number of channels"),
         (

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from medlib.data import CategoryBlock, DataBlock, MeasurementBlock, VolumeBlock, held_out
 from medlib.data.tables import from_table
-from medlib.infer import BeliefOutput, MeasurementOutput, PointsOutput, Predictor
+from medlib.infer import (
+    BeliefOutput,
+    MeasurementOutput,
+    PointsOutput,
+    Predictor,
+    VolumeInput,
+)
 from medlib.models import Architecture, libraries
 from medlib.train import Learner
 from medlib.transforms import Item, Normalise, PadTo, Pipeline, Reorient, Resize, Spacing
@@ -126,7 +132,9 @@ def test_a_landmark_lies_where_the_heat_is_in_the_patient(grid, way, data):
     for channel, place in enumerate(index):
         heat[0, channel, *place] = 1e4
     names = ("left ear", "right ear")
-    found = Predictor(Says(heat), way, MRVolume, PointsOutput(names), seen.shape).predict(scan)
+    found = Predictor(
+        Says(heat), way, (VolumeInput(MRVolume),), PointsOutput(names), seen.shape
+    ).predict(scan)
     assert isinstance(found, Points)
     assert found.names == names
     ends = np.c_[index, [1, 1]] @ seen.affine.T  # by hand, in LPS millimetres
@@ -138,16 +146,22 @@ def test_what_is_not_a_place_does_not_move():
     way = Pipeline((Reorient("SPL"), Spacing((3.0, 3.0, 3.0)), Normalise()))
     size = (24, 24, 24)
     output = BeliefOutput(("no", "yes"))
-    sure = Predictor(Says(torch.tensor([[0.0, 2.0]])), way, MRVolume, output, size).predict(scan)
+    sure = Predictor(
+        Says(torch.tensor([[0.0, 2.0]])), way, (VolumeInput(MRVolume),), output, size
+    ).predict(scan)
     assert sure.shares == pytest.approx(torch.softmax(torch.tensor([0.0, 2.0]), 0).tolist())
     output = MeasurementOutput("volume", "ml", mean=5.0, deviation=2.0)
-    found = Predictor(Says(torch.tensor([[1.5]])), way, MRVolume, output, size).predict(scan)
+    found = Predictor(
+        Says(torch.tensor([[1.5]])), way, (VolumeInput(MRVolume),), output, size
+    ).predict(scan)
     assert found == Measurement(8.0, "ml", "volume")
 
 
 def test_what_is_larger_than_the_network_has_seen_is_refused_not_cut():
     scan, _ = ball(0)
     output = BeliefOutput(("no", "yes"))
-    narrow = Predictor(Says(torch.zeros(1, 2)), Pipeline(), MRVolume, output, (12, 16, 15))
+    narrow = Predictor(
+        Says(torch.zeros(1, 2)), Pipeline(), (VolumeInput(MRVolume),), output, (12, 16, 15)
+    )
     with pytest.raises(ValueError, match=r"scan is 24 × 24 × 27 mm .* up to 24 × 24 × 22 mm"):
         narrow.predict(scan)

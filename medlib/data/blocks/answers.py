@@ -102,6 +102,10 @@ class MeasurementBlock(Block):
         values = [_number(case, self.column) for case in cases]
         return replace(self, mean=fmean(values), deviation=pstdev(values) or 1.0)
 
+    def seen_in(self, cases: Sequence[Case]) -> MeasurementBlock:
+        """As :meth:`scaled_to`."""
+        return self.scaled_to(cases)
+
     @property
     def input(self) -> MeasurementInput:
         """One channel, in deviations from what is usual."""

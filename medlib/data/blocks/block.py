@@ -48,5 +48,9 @@ class Block(ABC):
         """The truth in plain numbers, for losses that know no kinds."""
 
     def scaled_to(self, cases: Sequence[Case]) -> Self:
-        """The same block, for numbers as these cases have them: itself, where none need scaling."""
+        """The same block, to be learned from these cases: scaled as their numbers are, if it is."""
+        return self
+
+    def seen_in(self, cases: Sequence[Case]) -> Self:
+        """The same block, to be seen in these cases: scaled as their numbers are, if it is."""
         return self

@@ -17,6 +17,7 @@ from medlib.types import (
     PointCloud,
     Points,
     Probabilities,
+    Reference,
     Volume,
     verb,
 )
@@ -57,6 +58,11 @@ def _(value: Volume, sampler: Sampler) -> Volume:
 @resample.register
 def _(value: MultiVolume, sampler: Sampler) -> MultiVolume:
     return replace(value, parts=tuple(resample(part, sampler) for part in value.parts))
+
+
+@resample.register
+def _(value: Reference, sampler: Sampler) -> Reference:
+    return replace(value, scan=resample(value.scan, sampler))
 
 
 @resample.register
