@@ -143,12 +143,14 @@ def _worth(found: Examination) -> Iterator[Html]:
         "The intervals speak of other patients of the same sort and the same scanners. They do "
         "not say how the model does elsewhere, nor what another training would have given.",
     )
-    yield element(
-        "p",
-        "Where all cases came out alike, the interval has no width. That is no certainty: when "
-        f"nothing went wrong in {_people(people)}, it may yet go wrong in up to "
-        f"{min(1.0, 3 / people):.0%} of others (the rule of three, Hanley 1983).",
-    )
+    intervals = (found.interval(p, m) for p in found.parts for m in found.measures)
+    if any(i.low == i.high for i in intervals):
+        yield element(
+            "p",
+            "Where all cases came out alike, the interval has no width. That is no certainty: when "
+            f"nothing went wrong in {_people(people)}, it may yet go wrong in up to "
+            f"{min(1.0, 3 / people):.0%} of others (the rule of three, Hanley 1983).",
+        )
     if people < FEW:
         count = "one patient" if people == 1 else f"{people} patients"
         yield element(

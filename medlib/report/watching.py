@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -121,7 +122,8 @@ class Tracker(_Recorder):
     """Sends loss, rate and mean scores to TensorBoard, Weights & Biases or MLflow.
 
     All of them write into a folder here, and nothing leaves the machine unless the settings say
-    so. Names of cases are never sent.
+    so; what W&B and MLflow would tell their makers of how they are used is switched off, unless
+    the environment says otherwise. Names of cases and pictures are never sent.
 
     Args:
         name: ``"tensorboard"``, ``"wandb"`` or ``"mlflow"``.
@@ -147,7 +149,7 @@ class Tracker(_Recorder):
             raise ValueError(f"there is no tracker {name!r}; there are: {', '.join(_TRACKERS)}")
         if find_spec(name) is None:
             raise ModuleNotFoundError(
-                f"to track with {name} its package is needed: pip install {name}"
+                f"to track with {name} its package is needed: pip install 'medlib[track]'"
             )
         self.name, self.project, self.folder, self.settings = name, project, Path(folder), settings
 
@@ -187,12 +189,14 @@ def _tensorboard(project: str, folder: Path, settings: Mapping[str, Any]) -> Any
 
 
 def _wandb(project: str, folder: Path, settings: Mapping[str, Any]) -> Any:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its own faults, to its maker
     from accelerate.tracking import WandBTracker
 
     return WandBTracker(project, **{"mode": "offline", "dir": str(folder), **settings})
 
 
 def _mlflow(project: str, folder: Path, settings: Mapping[str, Any]) -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # how it is used, to its maker
     mlflow = import_module("mlflow")
     from accelerate.tracking import MLflowTracker
 

@@ -2,12 +2,16 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import time
 from importlib.util import find_spec
 
 import pytest
 
 from medlib.report import Log, Pictures, Tracker
+from medlib.train import Callback
 
 
 def lines_of(path):
@@ -69,7 +73,7 @@ def test_pictures_are_few_however_often_is_validated(make_outliner, tmp_path):
 def test_a_tracker_that_is_not_installed_says_what_to_do():
     absent = [name for name in ("tensorboard", "wandb", "mlflow") if find_spec(name) is None]
     for name in absent:
-        with pytest.raises(ModuleNotFoundError, match=f"pip install {name}"):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install 'medlib\[track\]'"):
             Tracker(name)
     with pytest.raises(ValueError, match="there are: tensorboard, wandb, mlflow"):
         Tracker("abacus")
@@ -86,6 +90,38 @@ def test_a_tracker_writes_here_and_names_no_case(name, make_outliner, tmp_path):
         assert time.monotonic() < ends, "the scores were not written"
         time.sleep(0.1)  # W&B writes in a process of its own, which is a little behind
     assert b"Jane" not in written
+
+
+@pytest.mark.system
+def test_mlflow_tells_its_maker_nothing(tmp_path):
+    """In a process of its own: under a test's name its telemetry is off in any case."""
+    pytest.importorskip("mlflow")
+    script = (
+        "import pathlib, sys; from medlib.report.watching import _TRACKERS\n"
+        "_TRACKERS['mlflow']('p', pathlib.Path(sys.argv[1]), {})\n"
+        "from mlflow.telemetry.client import get_telemetry_client\n"
+        "from mlflow.telemetry.utils import is_telemetry_disabled\n"
+        "assert is_telemetry_disabled() and get_telemetry_client() is None"
+    )
+    own = ("MLFLOW", "DO_NOT_TRACK", "CI", "PYTEST")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], env=clean, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_pictures_are_inside_the_minutes(make_outliner):
+    """A validation that is looked at for long leaves as much less time for learning."""
+
+    class Slow(Callback):
+        def after_validation(self, learn):
+            if learn.step and (learn.progress < 0.5 or learn.progress >= 1):
+                time.sleep(1.5)
+
+    minutes, begun = 0.15, time.monotonic()
+    make_outliner(callbacks=[Slow()], validations=3).fit_one_cycle(minutes=minutes)
+    assert time.monotonic() - begun < 60 * minutes + 1.0
 
 
 def everything_in(folder):
