@@ -57,9 +57,9 @@ class Family:
 
 
 def _unet(in_channels: int, out_channels: int, **arguments: Any) -> nn.Module:
-    from medlib.models.unets import residual_unet
+    from medlib.models.unets import ResidualUNet
 
-    network: nn.Module = residual_unet(in_channels, out_channels, **arguments)
+    network: nn.Module = ResidualUNet(in_channels, out_channels, **arguments)
     return network
 
 
@@ -163,15 +163,18 @@ class Architecture:
         channels: Sequence[int] = (16, 32, 64, 128, 256),
         strides: Strides | None = None,
         units: int = 2,
+        coarser: int = 0,
     ) -> Architecture:
-        """The U-Net with residual units of Kerfoot et al. 2019 (MONAI's ``UNet``).
+        """The U-Net with residual units of Kerfoot et al. 2019 (:class:`~medlib.models.unets.ResidualUNet`).
 
         Args:
             channels: of each level, from the finest.
             strides: between levels, one fewer than levels; left out, 2 along every axis.
             units: residual units a level.
+            coarser: how many coarser levels answer in training too (deep supervision).
         """
-        return cls("unet", _levels(channels, strides) | {"num_res_units": units})
+        levels = _levels(channels, strides)
+        return cls("unet", levels | {"num_res_units": units, "coarser": coarser})
 
     @classmethod
     def dynunet(

@@ -149,7 +149,8 @@ def _parts(network: nn.Module) -> list[list[nn.Module]]:
     if isinstance(network, UNet):
         # The last level up already has as many channels as there are classes.
         encoder, decoder = halves(network)
-        return [encoder, decoder[:-1], decoder[-1:]]
+        coarser = getattr(network, "coarser_heads", ())
+        return [encoder, decoder[:-1], [*decoder[-1:], *coarser]]
     if isinstance(network, DynUNet):  # MONAI's names every layer twice
         heads = [network.output_block, *getattr(network, "deep_supervision_heads", ())]
         return [*halves(network), heads]

@@ -120,9 +120,9 @@ def unet_encoder(
     dropout: float = 0.0,
 ) -> StudyNet:
     """The encoder of the residual U-Net, and a head."""
-    from medlib.models.unets import encoder_of, residual_unet
+    from medlib.models.unets import ResidualUNet, encoder_of
 
-    whole = residual_unet(
+    whole = ResidualUNet(
         in_channels, 1, channels=channels, strides=strides, num_res_units=num_res_units
     )
     return StudyNet(encoder_of(whole), channels[-1], out_channels, dropout=dropout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from monai.networks.layers.simplelayers import SkipConnection
 from monai.networks.nets import DynUNet, UNet
 from torch import Tensor, nn
@@ -89,25 +90,78 @@ class DeepUNet(DynUNet):  # type: ignore[misc]
         return [logits, *(head(y) for head, y in zip(self.deep_supervision_heads, coarser))]  # noqa: B905 (fewer heads than levels)
 
 
-def residual_unet(
-    in_channels: int,
-    out_channels: int,
-    *,
-    channels: Sequence[int],
-    strides: Sequence[Sequence[int]],
-    num_res_units: int,
-) -> UNet:
-    """The U-Net with residual units of Kerfoot et al. 2019 (MONAI's ``UNet``)."""
-    if len(strides) != len(channels) - 1:
-        raise ValueError(f"{len(channels)} levels need one stride fewer, got {len(strides)}")
-    return UNet(
-        spatial_dims=3,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=channels,
-        strides=strides,
-        num_res_units=num_res_units,
-    )
+class ResidualUNet(UNet):  # type: ignore[misc]
+    """The U-Net with residual units of Kerfoot et al. 2019, whose coarser levels may answer too.
+
+    It is MONAI's ``UNet``, with its names of weights. In training with deep supervision it gives a
+    list of logits, finest first, each at its own size (Isensee et al. 2021); the finest level of
+    features is already as coarse as the first stride makes it.
+
+    Args:
+        in_channels: of the scan.
+        out_channels: classes, background included.
+        channels: of each level, from the finest.
+        strides: between levels, one fewer than levels.
+        num_res_units: residual units a level.
+        coarser: how many coarser levels answer in training too; 0 for none.
+
+    Raises:
+        ValueError: when the numbers of channels, strides and coarser levels do not go together.
+
+    Example:
+        >>> import torch
+        >>> network = ResidualUNet(
+        ...     1, 2, channels=(4, 8, 8), strides=((1, 2, 2), (2, 2, 2)), num_res_units=1, coarser=1
+        ... )
+        >>> [tuple(logits.shape[2:]) for logits in network(torch.zeros(1, 1, 4, 8, 8))]
+        [(4, 8, 8), (4, 4, 4)]
+        >>> network.eval()(torch.zeros(1, 1, 4, 8, 8)).shape
+        torch.Size([1, 2, 4, 8, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: Sequence[int],
+        strides: Sequence[Sequence[int]],
+        num_res_units: int,
+        coarser: int = 0,
+    ) -> None:
+        if len(strides) != len(channels) - 1:
+            raise ValueError(f"{len(channels)} levels need one stride fewer, got {len(strides)}")
+        if not 0 <= coarser < len(strides):
+            raise ValueError(f"of {len(channels)} levels {coarser} cannot answer beside the finest")
+        super().__init__(
+            spatial_dims=3,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=channels,
+            strides=strides,
+            num_res_units=num_res_units,
+        )
+        self.coarser_heads = nn.ModuleList(
+            nn.Conv3d(width, out_channels, 1) for width in channels[:coarser]
+        )
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Logits; in training with deep supervision a list of them, finest first."""
+        if not (self.training and len(self.coarser_heads)):
+            logits: Tensor = super().forward(x)
+            return logits
+        encoder, decoder = halves(self)
+        skips = []
+        for down in encoder[:-1]:
+            x = down(x)
+            skips.append(x)
+        x = encoder[-1](x)
+        levels = []
+        for up, skip in zip(decoder, reversed(skips), strict=True):
+            x = up(torch.cat([skip, x], 1))
+            levels.insert(0, x)
+        finest, *coarse = levels
+        return [finest, *(head(y) for head, y in zip(self.coarser_heads, coarse))]  # noqa: B905 (fewer heads than levels)
 
 
 def halves(network: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
@@ -117,7 +171,7 @@ def halves(network: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
         TypeError: when ``network`` is no U-Net that is known here.
 
     Example:
-        >>> network = residual_unet(1, 2, channels=(4, 8), strides=[[2, 2, 2]], num_res_units=1)
+        >>> network = ResidualUNet(1, 2, channels=(4, 8), strides=[[2, 2, 2]], num_res_units=1)
         >>> encoder, decoder = halves(network)
         >>> len(encoder), len(decoder)
         (2, 1)
@@ -143,7 +197,7 @@ def encoder_of(network: nn.Module) -> nn.Sequential:
         From (batch, channel, slice, row, column) to the features at the coarsest level.
 
     Example:
-        >>> network = residual_unet(1, 2, channels=(4, 8), strides=[[2, 2, 2]], num_res_units=1)
+        >>> network = ResidualUNet(1, 2, channels=(4, 8), strides=[[2, 2, 2]], num_res_units=1)
         >>> import torch
         >>> encoder_of(network)(torch.zeros(1, 1, 4, 4, 4)).shape
         torch.Size([1, 8, 2, 2, 2])

@@ -3,12 +3,24 @@
 from medlib.train import box_loss  # noqa: F401 (teaches the loss a kind)
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
+    EMA,
+    BestCheckpoints,
     BestWeights,
     Callback,
     CancelFit,
+    CancelStep,
+    CancelValidation,
+    Cosine,
+    CutMix,
+    EarlyStopping,
+    Kept,
+    Mixup,
     OneCycle,
+    Phases,
     Progress,
+    Schedule,
     StopOnNaN,
+    Unfreeze,
 )
 from medlib.train.checkpoint import Checkpoints
 from medlib.train.fingerprint import Fingerprint
@@ -19,22 +31,36 @@ from medlib.train.plan import Plan
 from medlib.train.planning import plan_for
 from medlib.train.rates import Rates, find_rate
 from medlib.train.scores import Scores, scored
+from medlib.train.supervision import coarser
 
 __all__ = [
+    "EMA",
+    "BestCheckpoints",
     "BestWeights",
     "Budget",
     "Callback",
     "CancelFit",
+    "CancelStep",
+    "CancelValidation",
     "Checkpoints",
+    "Cosine",
+    "CutMix",
+    "EarlyStopping",
     "Fingerprint",
+    "Kept",
     "Learner",
     "Metric",
+    "Mixup",
     "OneCycle",
+    "Phases",
     "Plan",
     "Progress",
     "Rates",
+    "Schedule",
     "Scores",
     "StopOnNaN",
+    "Unfreeze",
+    "coarser",
     "dice",
     "find_rate",
     "loss",

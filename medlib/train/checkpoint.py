@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from medlib.io.files import written_whole
 from medlib.train.callbacks import Callback
-from medlib.train.record import Point
+from medlib.train.record import Point, RunningLoss, replaced
 from medlib.train.scores import Scores
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class Checkpoints(Callback):
     """Writes where the training stands, and goes on from there when it is started again.
 
     The file holds tensors and plain values, nothing that could be run. It is replaced as a whole,
-    so that there is a good one at every moment, and removed when the training is done. A training
-    that is given in epochs ends, on a processor, with the same weights as if it had never stopped.
+    so that there is a good one at every moment, and removed when the training is done; Ctrl-C leaves
+    it. Weights that are no numbers are not written. A training that is given in epochs ends, on a
+    processor, with the same weights as if it had never stopped, whatever callbacks there are.
 
     Args:
         path: of the file, such as ``training.checkpoint``.
@@ -40,6 +41,8 @@ class Checkpoints(Callback):
         >>> from medlib.train import Checkpoints
         >>> keep = Checkpoints("liver.checkpoint", seconds=120)
     """
+
+    order: ClassVar[int] = 100  # all others have begun, and have seen the step that is written
 
     def __init__(self, path: str | Path, *, seconds: float = 60.0) -> None:
         self.path, self.seconds = Path(path), seconds
@@ -58,8 +61,8 @@ class Checkpoints(Callback):
             self._written = time.monotonic()
 
     def after_fit(self, learn: Learner) -> None:
-        """Nothing is left to go on with."""
-        if learn.progress >= 1.0:
+        """Nothing is left to go on with, if the training came to its end."""
+        if learn.finished:
             self.path.unlink(missing_ok=True)
 
 
@@ -70,6 +73,8 @@ def _write(learn: Learner, path: Path) -> None:
     inner = learn.optimiser.state_dict()
     for number, slots in inner["state"].items():
         tensors |= {f"optimiser/{number}/{name}": torch.as_tensor(v) for name, v in slots.items()}
+    if not all(bool(parameter.isfinite().all()) for parameter in learn.network.parameters()):
+        return  # going on from there would be of no use; what was written before still is
     tensors["random"] = torch.get_rng_state()
     values: dict[str, Any] = {"training": _identity(learn), "callbacks": []}
     for number, callback in enumerate(learn.active):
@@ -88,7 +93,7 @@ def _write(learn: Learner, path: Path) -> None:
         ],
     }
     plain_tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    with written_whole(path) as partial:
+    with replaced(path) as partial:
         save_file(plain_tensors, partial, {"format": _FORMAT, "values": json.dumps(values)})
 
 
@@ -123,7 +128,8 @@ def _restore(learn: Learner, path: Path) -> None:
     if values["scaler"]:
         learn.scaler.load_state_dict(values["scaler"])
     learn.step, learn.due = values["step"], values["due"]
-    learn.smooth_loss = values["smooth_loss"]
+    smooth = values["smooth_loss"]
+    learn.running = RunningLoss() if isnan(smooth) else RunningLoss(smooth=torch.tensor(smooth))
     learn.scores = Scores.from_dict(values["scores"])
     learn.record = [
         Point(step, seconds, loss, Scores.from_dict(scores) if scores else None)

@@ -10,7 +10,7 @@ from medlib.types import Categories, Category, Kind, Mask, Measurement, Points, 
 
 
 @verb
-def loss(prediction: Tensor, target: Kind, *others: Kind) -> Tensor:
+def loss(prediction: Tensor, target: Kind, *others: Kind, smoothing: float = 0.0) -> Tensor:
     """How far a network's answers to a batch are from their targets: a scalar to be made small.
 
     The kind of the targets, which all items of a batch share, says what the network's answers
@@ -31,6 +31,15 @@ def loss(prediction: Tensor, target: Kind, *others: Kind) -> Tensor:
 
     Register an implementation for ``(prediction: Tensor, target: YourKind, *others: YourKind)`` to teach it another.
 
+    Args:
+        prediction: see above.
+        target: of the first item.
+        others: of the other items.
+        smoothing: of masks, categories and a category: the share of belief that cross-entropy asks
+            to be spread evenly over all answers (label smoothing, Szegedy et al. 2016), so that a
+            wrong label does not have to be learned with certainty. To train so, give the learner
+            ``loss=functools.partial(medlib.train.loss, smoothing=0.1)``.
+
     Raises:
         ValueError: when there is not one target for each item, the targets differ in labels,
             names, vocabulary or unit, or the prediction has another shape than they ask for.
@@ -44,7 +53,12 @@ def loss(prediction: Tensor, target: Kind, *others: Kind) -> Tensor:
     raise AssertionError
 
 
-def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
+UNSEEN = -1
+
+
+def dice_and_cross_entropy(
+    logits: Tensor, channels: Tensor, *, smoothing: float = 0.0, asked: Tensor | None = None
+) -> Tensor:
     """Soft Dice over the whole batch, and cross-entropy, in equal parts.
 
     A patch without a structure says little about it, so Dice looks at the batch as one.
@@ -53,49 +67,66 @@ def dice_and_cross_entropy(logits: Tensor, channels: Tensor) -> Tensor:
         logits: (item, class, slice, row, column).
         channels: (item, 1, slice, row, column), the true class; :data:`UNSEEN` where it is not
             known, and nothing is asked.
+        smoothing: share of the cross-entropy that asks for all classes alike.
+        asked: (item, class), which classes those are; left out, all.
     """
     from monai.losses import DiceLoss
 
     seen = channels != UNSEEN
     shares = torch.softmax(logits, 1) * seen  # an unseen voxel counts for no class at all
-    truth = nn.functional.one_hot(channels[:, 0].clamp(min=0), logits.shape[1])
-    overlap = DiceLoss(batch=True)(shares, truth.movedim(-1, 1).to(shares) * seen)
-    if not bool(seen.any()):
-        return overlap * 0.0  # type: ignore[no-any-return]
-    entropy = nn.functional.cross_entropy(logits, channels[:, 0], ignore_index=UNSEEN)
-    both: Tensor = overlap + entropy
+    truth = torch.zeros_like(shares).scatter_(1, channels.clamp(min=0), seen.to(shares))
+    overlap = DiceLoss(batch=True)(shares, truth)
+    # Sums and counts, for to ask whether anything was seen is to wait for a graphics card.
+    count = seen.sum().clamp(min=1)
+    entropy = nn.functional.cross_entropy(
+        logits, channels[:, 0], ignore_index=UNSEEN, reduction="sum"
+    )
+    if smoothing:
+        even = _evenly(logits, asked) * seen[:, 0]
+        entropy = (1 - smoothing) * entropy + smoothing * even.sum()
+    both: Tensor = overlap * seen.any() + entropy / count
     return both
 
 
-UNSEEN = -1
+def _evenly(logits: Tensor, asked: Tensor | None) -> Tensor:
+    """Cross-entropy with an even distribution over the classes that are asked for."""
+    surprise = -torch.log_softmax(logits, 1)
+    if asked is None:
+        return surprise.mean(1)
+    which = asked.view(*asked.shape, *[1] * (logits.ndim - 2))
+    return surprise.masked_fill(~which, 0.0).sum(1) / which.sum(1)
 
 
 @loss.register
-def _(prediction: Tensor, target: Mask, *others: Mask) -> Tensor:
+def _(prediction: Tensor, target: Mask, *others: Mask, smoothing: float = 0.0) -> Tensor:
     targets = (target, *others)
     names = _shared("labels", [mask.labels.names for mask in targets])
     _shaped(prediction, (len(targets), 1 + len(names), *target.grid.shape))
     numbers = torch.stack([_channels(mask) for mask in targets]).to(prediction.device)
-    return dice_and_cross_entropy(_marginal(prediction, targets), numbers)
+    asked = _asked(targets, prediction.device)
+    logits = prediction if asked is None else _marginal(prediction, asked)
+    return dice_and_cross_entropy(logits, numbers, smoothing=smoothing, asked=asked)
 
 
-def _marginal(logits: Tensor, targets: tuple[Mask, ...]) -> Tensor:
+def _asked(targets: tuple[Mask, ...], device: torch.device) -> Tensor | None:
+    """Which classes are asked for of each item, (item, class); None for all."""
+    if all(mask.annotated is None for mask in targets):
+        return None
+    rows = [[True, *(name in mask.known for name in mask.labels.names)] for mask in targets]
+    return torch.tensor(rows).to(device, non_blocking=True)
+
+
+def _marginal(logits: Tensor, asked: Tensor) -> Tensor:
     """Logits in which structures that nobody looked for in an item are part of its background.
 
     A voxel that bears no structure there may still be any of them (Shi et al., Marginal loss and
     exclusion loss for partially supervised multi-organ segmentation, 2021).
     """
-    if all(mask.annotated is None for mask in targets):
-        return logits
-    rows = []
-    for item, mask in zip(logits, targets, strict=True):
-        asked = [True, *(name in mask.known for name in mask.labels.names)]
-        known = torch.tensor(asked, device=logits.device).view(-1, 1, 1, 1)
-        background = ~known
-        background[0] = True
-        merged = torch.logsumexp(item.masked_fill(~background, -torch.inf), 0, keepdim=True)
-        rows.append(torch.cat([merged, item[1:].masked_fill(~known[1:], -1e4)]))
-    return torch.stack(rows)
+    known = asked.view(*asked.shape, 1, 1, 1)
+    background = ~known
+    background[:, 0] = True
+    merged = torch.logsumexp(logits.masked_fill(~background, -torch.inf), 1, keepdim=True)
+    return torch.cat([merged, logits[:, 1:].masked_fill(~known[:, 1:], -1e4)], 1)
 
 
 @loss.register
@@ -109,20 +140,23 @@ def _(prediction: Tensor, target: Points, *others: Points) -> Tensor:
 
 
 @loss.register
-def _(prediction: Tensor, target: Category, *others: Category) -> Tensor:
+def _(prediction: Tensor, target: Category, *others: Category, smoothing: float = 0.0) -> Tensor:
     targets = (target, *others)
     words = _shared("vocabularies", [category.vocabulary for category in targets])
     _shaped(prediction, (len(targets), len(words)))
     numbers = torch.tensor([category.index for category in targets], device=prediction.device)
-    return nn.functional.cross_entropy(prediction, numbers)
+    return nn.functional.cross_entropy(prediction, numbers, label_smoothing=smoothing)
 
 
 @loss.register
-def _(prediction: Tensor, target: Categories, *others: Categories) -> Tensor:
+def _(
+    prediction: Tensor, target: Categories, *others: Categories, smoothing: float = 0.0
+) -> Tensor:
     targets = (target, *others)
     words = _shared("vocabularies", [categories.vocabulary for categories in targets])
     _shaped(prediction, (len(targets), len(words)))
     answers = torch.stack([categories.vector for categories in targets]).to(prediction)
+    answers = (1 - smoothing) * answers + smoothing / 2  # yes and no are the answers here
     return nn.functional.binary_cross_entropy_with_logits(prediction, answers)
 
 
@@ -142,7 +176,8 @@ def _channels(mask: Mask) -> Tensor:
             "structures that overlap cannot be learned as one answer a voxel: decide which goes "
             "before which, and make the mask one layer"
         )
-    if unknown := mask.unknown_ids():
+    # Masks are looked through where they are read; here again, where that makes nobody wait.
+    if mask.data.device.type == "cpu" and (unknown := mask.unknown_ids()):
         raise ValueError(f"the mask holds ids that its table has not: {unknown}")
     return MaskBlock(mask.labels).tensor(mask)  # as the data block has them
 

@@ -18,6 +18,39 @@ def quickest(device: torch.device) -> str:
     return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "fp32"
 
 
+def chosen(
+    wanted: str,
+    network: nn.Module,
+    window: tuple[int, int, int],
+    device: torch.device,
+    channels: int = 1,
+) -> str:
+    """The precision to train in, after a look at what the device cannot do rightly.
+
+    Args:
+        wanted: ``"bf16"``, ``"fp16"``, ``"fp32"``, or ``"auto"``.
+        network: to be trained.
+        window: size that it will be trained on.
+        device: that it is on.
+        channels: of its input.
+
+    Raises:
+        ValueError: when what is wanted would ruin the training.
+    """
+    found = quickest(device) if wanted == "auto" else wanted
+    if found != "bf16" or device.type != "cpu":
+        return found
+    wrong = miscalculated(network, window, channels)
+    if not wrong:
+        return found
+    if wanted == "auto":
+        return "fp32"
+    raise ValueError(
+        f"bf16 gradients of {', '.join(wrong[:3])} would be wrong on this processor, since they "
+        f"see two slices; use fp32, or a window of another size than {window}"
+    )
+
+
 @torch.no_grad()
 def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: int = 1) -> list[str]:
     """Names of convolutions whose weights get a wrong gradient in bf16 on a processor.

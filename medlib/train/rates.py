@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medlib.models import train_thawed
 from medlib.train.learner import Learner
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def find_rate(
     weights = copy.deepcopy(learn.network.state_dict())
     inner = copy.deepcopy(learn.optimiser.state_dict())
     kept: dict[str, Any] = {
-        name: getattr(learn, name) for name in ("step", "smooth_loss", "loss_value", "record")
+        name: getattr(learn, name) for name in ("step", "running", "record", "active")
     }
-    learn.step, learn.record = 0, []
+    learn.step, learn.record, learn.active = 0, [], []
+    train_thawed(learn.network)
     rates: list[float] = []
     losses: list[float] = []
     batches, smooth = learn.batches(), 0.0

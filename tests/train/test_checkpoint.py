@@ -121,5 +121,5 @@ def test_it_holds_nothing_that_could_be_run(learner, tmp_path):
     length = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + length])
     values = json.loads(header["__metadata__"]["values"])
-    assert values["step"] == 3
+    assert values["step"] == 2  # the third was interrupted before it was written
     assert math.isfinite(values["smooth_loss"])

@@ -73,9 +73,10 @@ class Diary(Callback):
 
 def test_callbacks_are_called_in_order(learner):
     diary = Diary()
-    learner(callbacks=[diary], validations=1).fit_one_cycle(epochs=1)
-    step = ["before_step", "after_loss", "after_step"]
-    assert diary.seen == ["before_fit", *step, *step, "after_validation", "after_fit"]
+    learner(callbacks=[diary], validations=1, accumulate=2, batch_size=1).fit_one_cycle(epochs=1)
+    batch, validation = ["before_batch", "after_loss"], ["before_validation", "after_validation"]
+    step = ["before_step", *batch, *batch, "before_update", "after_step"]
+    assert diary.seen == ["before_fit", *step, *step, *validation, "after_fit"]
 
 
 @pytest.mark.parametrize("error", [CancelFit, KeyboardInterrupt])
@@ -126,7 +127,7 @@ def test_stopping_before_anything_was_learned_stops(learner):
 
 def test_a_loss_that_is_no_number_ends_training_naming_the_batch(learner):
     class Poison(Callback):
-        def before_step(self, learn):
+        def before_batch(self, learn):
             if learn.step == 3:
                 learn.batch.x.fill_(math.nan)
 

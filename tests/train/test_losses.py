@@ -132,3 +132,49 @@ def test_a_structure_that_nobody_looked_for_is_not_taken_for_background():
     loss(both, liver_only, everything).backward()
     assert both.grad[0].abs().max() < 1e-3
     assert both.grad[1].abs().max() > 1e-3
+
+
+# --- label smoothing ------------------------------------------------------------------------------
+
+
+def test_smoothed_categories_are_torchs():
+    words = ("a", "b", "c")
+    logits = torch.randn(2, 3)
+    found = loss(logits, Category("c", words), Category("a", words), smoothing=0.2)
+    numbers = torch.tensor([2, 0])
+    assert torch.equal(
+        found, torch.nn.functional.cross_entropy(logits, numbers, label_smoothing=0.2)
+    )
+    found = loss(logits, Categories(("b", "c"), words), Categories((), words), smoothing=0.2)
+    answers = torch.tensor([[0.1, 0.9, 0.9], [0.1, 0.1, 0.1]])
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, answers)
+    assert float(found) == pytest.approx(float(wanted))
+
+
+def test_smoothed_masks_are_torchs_cross_entropy_and_unseen_voxels_teach_nothing():
+    targets, numbers = masks()
+    logits = torch.randn(2, 3, *GRID.shape, requires_grad=True)
+    cross = torch.nn.functional.cross_entropy
+    change = cross(logits, numbers[:, 0], label_smoothing=0.3) - cross(logits, numbers[:, 0])
+    found = loss(logits, *targets, smoothing=0.3) - loss(logits, *targets)
+    assert found.item() == pytest.approx(change.item(), abs=1e-5)
+    blank = Mask(torch.full((1, *GRID.shape), 9), GRID, PARTLY)
+    loss(logits[:1], blank, smoothing=0.3).backward()
+    assert (logits.grad == 0).all()
+
+
+def test_smoothing_spreads_belief_over_what_was_looked_for_only():
+    ids = torch.zeros(1, *GRID.shape, dtype=torch.int64)
+    ids[:, 0] = 7
+    liver_only = Mask(ids, GRID, LABELS, annotated=("liver",))
+    whole = Mask(ids, GRID, Labels.of({7: "liver"}))
+    logits = torch.randn(1, 3, *GRID.shape)
+    merged = torch.stack([logits[:, [0, 2]].logsumexp(1), logits[:, 1]], 1)
+    ours = loss(logits, liver_only, smoothing=0.3) - loss(logits, liver_only)
+    theirs = loss(merged, whole, smoothing=0.3) - loss(merged, whole)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-5)
+
+
+def test_what_has_no_answers_to_choose_from_cannot_be_smoothed():
+    with pytest.raises(TypeError, match="smoothing"):
+        loss(torch.zeros(1), Measurement(1.0, "ml"), smoothing=0.1)
