@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from medlib.package.card import card_of
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,56 +66,4 @@ class Manifest(_Part):
 
     def card(self) -> str:
         """The model card, in Markdown, for people."""
-        names = ", ".join(found_by(self.output))
-        lines = [
-            "# Model card",
-            "",
-            f"- Finds: {names}",
-            f"- Is shown: {'; '.join(map(_shown, self.inputs))}",
-            f"- Intended use: {self.intended_use}",
-            f"- Network: {self.network.name}, windows of {'×'.join(map(str, self.window))} voxels",
-            f"- Made by medlib {self.medlib}",
-        ]
-        if self.training:
-            cases = self.training.get("cases")
-            seconds = self.training.get("seconds", 0)
-            lines.append(f"- Trained on {cases} scans in {seconds / 60:.1f} minutes")
-        if by_label := self.metrics.get("labels"):
-            cases = self.metrics.get("cases")
-            lines += [
-                "",
-                f"{self.metrics.get('measure')} on {cases} scans of other patients, kept back during training but used to "
-                "choose the best moment of it:",
-                "",
-                f"| what | {self.metrics.get('measure')} |",
-                "|---|---|",
-                *(f"| {name} | {_figure(value)} |" for name, value in by_label.items()),
-            ]
-        return "\n".join(lines) + "\n"
-
-
-def found_by(output: dict[str, Any]) -> list[str]:
-    """The names of what an output finds."""
-    if labels := output.get("labels"):
-        return [str(label["name"]) for label in labels["Labels"]]
-    found = output.get("names") or output.get("vocabulary") or [output.get("name", "")]
-    return [str(name) for name in found]
-
-
-def _shown(one: dict[str, Any]) -> str:
-    """An input, in words."""
-    sort = str(one.get("type", "")).removesuffix("Input")
-    parts = [one[key] for key in ("kind", "series", "names", "vocabulary", "unit") if key in one]
-    if labels := one.get("labels"):
-        parts.append([label["name"] for label in labels["Labels"]])
-    return f"{one.get('name', sort)} ({', '.join([sort, *map(_words, parts)])})"
-
-
-def _words(part: Any) -> str:
-    if isinstance(part, dict):
-        return str(part.get("Kind"))
-    return " ".join(map(_words, part)) if isinstance(part, list | tuple) else str(part)
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+        return card_of(self)
