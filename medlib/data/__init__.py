@@ -32,6 +32,7 @@ from medlib.data.splitters import (
     stratified,
 )
 from medlib.data.store import Store
+from medlib.data.summary import Stage, Summary
 from medlib.data.tables import from_table
 
 __all__ = [
@@ -51,7 +52,9 @@ __all__ = [
     "Pairing",
     "PointsBlock",
     "Splitter",
+    "Stage",
     "Store",
+    "Summary",
     "VolumeBlock",
     "as_marked",
     "bearing",

@@ -9,20 +9,29 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from medlib.data.cases import Case
+from medlib.data.checking import Reasons, usable
 from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
 from medlib.data.leaks import check_split
 from medlib.data.splitters import Splitter, by_patient
 from medlib.data.store import Store
+from medlib.data.summary import Summary, summarised
 from medlib.infer import Input, Output
 from medlib.transforms import Pipeline
 
 
 @dataclass(frozen=True)
 class Datasets:
-    """The cases that are trained on, and those kept back."""
+    """The cases that are trained on, and those kept back.
+
+    Args:
+        train: to learn from.
+        valid: to choose a model by.
+        set_aside: (name, reason) of each case that cannot be used.
+    """
 
     train: Dataset
     valid: Dataset
+    set_aside: Reasons = ()
 
     @property
     def blocks(self) -> Blocks:
@@ -47,7 +56,9 @@ class Datasets:
     def transformed(self, preprocess: Pipeline, augment: Pipeline) -> Datasets:
         """The same cases under other transforms: what a plan decides after a look at them."""
         return Datasets(
-            self.train.transformed(preprocess, augment), self.valid.transformed(preprocess, augment)
+            self.train.transformed(preprocess, augment),
+            self.valid.transformed(preprocess, augment),
+            self.set_aside,
         )
 
     def batches(
@@ -102,22 +113,29 @@ class DataBlock:
     preprocess: Pipeline = field(default_factory=Pipeline)
     augment: Pipeline = field(default_factory=Pipeline)
 
-    def datasets(self, source: Any, *, seed: int = 0, store: Store | None = None) -> Datasets:
+    def datasets(
+        self, source: Any, *, seed: int = 0, store: Store | None = None, broken: float | None = None
+    ) -> Datasets:
         """Find the cases of ``source`` and split them.
 
         Args:
             source: what ``get_items`` takes.
             seed: of the augmentation.
             store: where preprocessed items are kept on disk; left out, they are kept in memory.
+            broken: share of the cases that may be set aside because they cannot be used, or one;
+                all are read once to see. Left out, none is looked at before it is needed, and the
+                first that is broken is an error.
 
         Raises:
             ValueError: when there are none, they cannot be split as asked, or training would see
-                something of a case that was kept back.
+                something of a case that was kept back; or when more are broken.
         """
         train, valid = self.splitter(self.get_items(source))
         check_split(train, valid)
-        *seen, asked = self.blocks
-        blocks = (*(block.seen_in(train) for block in seen), asked.scaled_to(train))
+        set_aside: Reasons = ()
+        if broken is not None:
+            train, valid, set_aside = usable(train, valid, self.blocks, broken=broken)
+        blocks = self.scaled(train)
 
         def dataset(cases: Sequence[Case]) -> Dataset:
             return Dataset(
@@ -129,4 +147,17 @@ class DataBlock:
                 store=store,
             )
 
-        return Datasets(dataset(train), dataset(valid))
+        return Datasets(dataset(train), dataset(valid), set_aside)
+
+    def scaled(self, train: Sequence[Case]) -> Blocks:
+        """The blocks, for numbers as the cases to be learned from have them."""
+        *seen, asked = self.blocks
+        return (*(block.seen_in(train) for block in seen), asked.scaled_to(train))
+
+    def summary(self, source: Any, *, seed: int = 0) -> Summary:
+        """What becomes of the first training case of ``source``, step by step; print it.
+
+        Where a step fails, the summary ends with it, and says why. It names the case and says
+        nothing else of the patient.
+        """
+        return summarised(self, source, seed=seed)

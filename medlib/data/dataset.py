@@ -145,7 +145,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         if number in self._truths:
             return self._truths[number]
         truth = self._read_truth(self.cases[number])
-        size = truth.data.nbytes if isinstance(truth, Gridded) else 0
+        size = truth.data.nbytes if isinstance(truth, Gridded | MultiVolume) else 0
         if size <= self._room:
             self._room -= size
             self._truths[number] = truth
@@ -169,7 +169,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
             store=self.store,
         )
         other._truths = dict(self._truths)
-        known = [t for t in self._truths.values() if isinstance(t, Gridded)]
+        known = [t for t in self._truths.values() if isinstance(t, Gridded | MultiVolume)]
         other._room -= sum(truth.data.nbytes for truth in known)
         return other
 
