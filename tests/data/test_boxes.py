@@ -78,7 +78,9 @@ def test_each_connected_part_of_a_label_map(scans, tmp_path):
     voxels[6, 8, 8:10] = voxels[0, 0, 0] = 2
     for name, data in (("a", voxels), ("b", voxels * 0)):
         (tmp_path / "labels").mkdir(exist_ok=True)
-        write_nifti(Mask(torch.from_numpy(data[None]), GRID), tmp_path / "labels" / f"{name}.nii.gz")
+        write_nifti(
+            Mask(torch.from_numpy(data[None]), GRID), tmp_path / "labels" / f"{name}.nii.gz"
+        )
     (tmp_path / "labels" / "labels.json").write_text(json.dumps({"1": "nodule", "2": "cyst"}))
     found = read(with_boxes(pair_boxes(scans, tmp_path / "labels")))
     assert len(found["b"]) == 0
@@ -121,7 +123,7 @@ def test_an_exchanged_side_is_noticed_where_it_leads_out_of_the_scan(scans, tmp_
     middle = GRID.to_patient([3, 4, 5]) * [-1, -1, 1]  # RAS, said to be LPS
     flipped = Boxes.between([middle - 2], [middle + 2], ids=(1,), labels=LABELS)
     save(flipped, tmp_path / "boxes" / "a.mrk.json")
-    with pytest.raises(ValueError, match="outside the scan.*left and right may be exchanged"):
+    with pytest.raises(ValueError, match=r"outside the scan.*left and right may be exchanged"):
         read(with_boxes(pair_boxes(scans, tmp_path / "boxes")))
 
 
@@ -136,7 +138,7 @@ def test_what_cannot_be_paired_is_refused(scans, tmp_path):
     with pytest.raises(FileNotFoundError, match="there are no boxes at"):
         pair_boxes(scans, tmp_path / "nowhere")
     save(boxes_at((1, 2, 3)), tmp_path / "other" / "z.mrk.json")
-    with pytest.raises(ValueError, match="no scan in .* has boxes"):
+    with pytest.raises(ValueError, match=r"no scan in .* has boxes"):
         pair_boxes(scans, tmp_path / "other")
     save(boxes_at(), tmp_path / "none" / "a.mrk.json")
     with pytest.raises(ValueError, match="nothing to learn"):
@@ -149,7 +151,9 @@ def test_what_cannot_be_paired_is_refused(scans, tmp_path):
 
 def test_a_usual_finding_is_as_long_as_those_of_the_training_cases(scans, tmp_path):
     low = GRID.to_patient([1, 1, 1])
-    boxes = Boxes.between([low, low, low], [low + 2, low + 4, low + 7], ids=(1, 1, 1), labels=LABELS)
+    boxes = Boxes.between(
+        [low, low, low], [low + 2, low + 4, low + 7], ids=(1, 1, 1), labels=LABELS
+    )
     save(boxes, tmp_path / "boxes" / "a.json")
     (case,) = pair_boxes(scans, tmp_path / "boxes").cases
     assert BoxesBlock(LABELS).scaled_to([case]).usual_mm == pytest.approx(4)

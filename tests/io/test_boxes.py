@@ -68,14 +68,16 @@ def test_a_region_of_slicers_lies_where_slicer_shows_it(tmp_path, system):
 @given(rotations(), st.lists(st.tuples(st.sampled_from((1, 2)), st.floats(0, 1)), max_size=3))
 def test_what_is_saved_is_read_again(tmp_path_factory, turn, said):
     low = np.arange(3 * len(said)).reshape(-1, 3) * 7.0
-    upright = Boxes.between(low, low + [11, 8, 6]).corners
+    upright = Boxes.between(low, low + np.array([11, 8, 6])).corners
     ids, scores = tuple(i for i, _ in said), tuple(round(s, 4) for _, s in said)
     boxes = Boxes(turn(upright.reshape(-1, 3)).reshape(upright.shape), ids, scores, LABELS)
     for name in ("b.mrk.json", "b.json"):
         save(boxes, tmp_path_factory.getbasetemp() / name)
         found = read_boxes(tmp_path_factory.getbasetemp() / name)
         assert len(found) == len(boxes)
-        assert [found.labels.by_id(i).name for i in found.ids] == [LABELS.by_id(i).name for i in ids]
+        assert [found.labels.by_id(i).name for i in found.ids] == [
+            LABELS.by_id(i).name for i in ids
+        ]
         assert found.scores == pytest.approx(scores)
         for ours, theirs in zip(found.corners, boxes.corners, strict=True):
             assert same_places(ours, theirs)

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from oracles import oracle
 
 from medlib.infer import BoxesOutput
 from medlib.infer.detecting import encode
+from medlib.models import ModelOutput
 from medlib.space import Grid
 from medlib.train import loss
 from medlib.train.box_loss import focal
+from medlib.train.supervision import over_levels
 from medlib.types import Boxes, Labels
 
 LABELS = Labels.of(["nodule", "cyst"])
@@ -62,12 +65,28 @@ def test_sizes_are_off_by_shares_of_themselves():
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
-def test_focal_loss_is_law_and_deng_s():
-    logits, heat = torch.tensor([1.5, -0.5, 0.3]), torch.tensor([1.0, 0.7, 0.0])
-    p = torch.sigmoid(logits).tolist()
-    by_hand = -((1 - p[0]) ** 2 * np.log(p[0]))
-    by_hand -= (1 - 0.7) ** 4 * p[1] ** 2 * np.log(1 - p[1]) + p[2] ** 2 * np.log(1 - p[2])
-    assert float(focal(logits, heat)) == pytest.approx(by_hand, rel=1e-5)
+def test_focal_loss_is_monai_s_for_hard_targets_and_leads_to_soft_ones():
+    theirs = oracle("monai.losses").FocalLoss(gamma=2.0, reduction="sum")
+    logits = torch.randn(1, 1, 50, generator=torch.Generator().manual_seed(0)) * 3
+    hard = (torch.arange(50) % 7 == 0).float().view(1, 1, 50)
+    assert float(focal(logits, hard)) == pytest.approx(50 * float(theirs(logits, hard)), rel=1e-4)
+    sure = torch.linspace(0.05, 0.95, 91)
+    soft = [float(focal(torch.logit(s), torch.tensor(0.7))) for s in sure]
+    assert float(sure[int(np.argmin(soft))]) == pytest.approx(0.7, abs=0.01)
+
+
+def test_coarser_levels_of_a_network_are_asked_for_the_same_boxes():
+    raw = torch.zeros(1, OUTPUT.channels, *GRID.shape, requires_grad=True)
+    small = torch.zeros(1, OUTPUT.channels, 5, 6, 7, requires_grad=True)
+
+    def compare(logits, targets, grids):
+        return loss(OUTPUT.answer(logits, grids), *targets)
+
+    over_levels(compare, ModelOutput(raw, (small,)), [two()], [GRID]).backward()
+    hottest = int((-small.grad[0, 0]).argmax())  # where a nodule is wanted most
+    place = GRID.resized((5, 6, 7)).to_index(two().centres[1])
+    near = np.array(np.unravel_index(hottest, (5, 6, 7)))
+    assert np.abs(near - place).max() <= 0.51
 
 
 def test_what_does_not_fit_is_refused():

@@ -1,0 +1,109 @@
+"""From scans and boxes to a model file that finds them in new scans."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from balls import TURN
+from strategies import voxels
+
+import medlib
+from medlib.infer import BoxesOutput
+from medlib.io import read_boxes, write_nifti
+from medlib.models import Architecture
+from medlib.space import Grid
+from medlib.train import Fingerprint, plan_for
+from medlib.transforms import Spacing
+from medlib.types import Boxes, MRVolume
+
+
+def balls(number):
+    """A scan with a bright ball, a dark one, both, or none, and the rows that say so."""
+    draw = np.random.default_rng(number)
+    grid = Grid.from_axes(
+        (12, 16, 18), spacing=(2, 1.5, 1.5), directions=TURN, origin=(30, -20, 400)
+    )
+    data, rows = draw.normal(0, 10, grid.shape), []
+    for look, here, start in (("bright", number % 2, 4), ("dark", number // 2 % 2, 12)):
+        if not here:
+            continue
+        middle = grid.to_patient(np.array([6, 8, start]) + draw.uniform(-2, 2, 3))
+        radius = draw.uniform(3.5, 5)
+        inside = np.linalg.norm(voxels(grid) - middle, axis=-1) <= radius
+        data[inside] = 100 if look == "bright" else -100
+        rows.append((*middle.tolist(), 2 * radius, look))
+    return MRVolume(torch.from_numpy(data[None].astype(np.float32)), grid), rows
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("balls")
+    (folder / "scans").mkdir()
+    with (folder / "boxes.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm", "label"])
+        for number in range(12):
+            scan, rows = balls(number)
+            write_nifti(scan, folder / "scans" / f"case_{number}.nii.gz")
+            table.writerows((f"case_{number}", *row) for row in rows or [("",) * 5])
+    task = (folder / "scans", folder / "boxes.csv")
+    plan = medlib.detector(*task, kind="mr").plan
+    small = Architecture.residual_unet(channels=(8, 16, 32), strides=((1, 2, 1), (2, 2, 2)))
+    plan = replace(plan, architecture=small, rate=1e-2)
+    learn = medlib.detector(*task, kind="mr", plan=plan, validations=1)
+    learn.fine_tune(epochs=16)
+    return learn
+
+
+def test_balls_are_found_and_told_apart(learned):
+    assert sorted(learned.labels.names) == ["bright", "dark"]
+    assert learned.scores.overall["FROC"] > 0.8
+    assert set(learned.scores.labels) == {"bright", "dark"}
+    for number in (103, 101, 102, 100):
+        scan, rows = balls(number)
+        found = learned.predict(scan)
+        assert isinstance(found, Boxes)
+        sure = [k for k, score in enumerate(found.scores) if score > 0.3]
+        assert len(sure) == len(rows)
+        for *middle, diameter, look in rows:
+            (k,) = [k for k in sure if found.labels.by_id(found.ids[k]).name == look]
+            assert np.linalg.norm(found.centres[k] - middle) < diameter / 2.5
+            edges = found.corners[k].reshape(2, 2, 2, 3)
+            lengths = [np.linalg.norm(np.diff(edges, axis=a).mean((0, 1, 2))) for a in range(3)]
+            assert lengths == pytest.approx([diameter] * 3, rel=0.35)
+
+
+def test_the_model_file_finds_the_same(learned, tmp_path):
+    scan, _ = balls(103)
+    model = medlib.load(learned.save(tmp_path / "balls.medlib"))
+    ours, theirs = learned.predict(scan), model.predict(scan)
+    assert np.abs(ours.corners - theirs.corners).max() < 1e-3
+    assert ours.scores == pytest.approx(theirs.scores, abs=1e-5)
+    assert ours.ids == theirs.ids
+    assert "bright, dark" in model.manifest.card()
+    medlib.save(theirs, tmp_path / "found.mrk.json")
+    again = read_boxes(tmp_path / "found.mrk.json")
+    assert len(again) == len(theirs)
+    assert sorted(again.labels.names) == sorted({theirs.labels.by_id(i).name for i in theirs.ids})
+    assert again.centres == pytest.approx(theirs.centres)
+
+
+def test_a_plan_for_small_findings_does_not_let_them_vanish(learned):
+    data = learned.learner.data.train
+    seen = Fingerprint.of(data)
+    assert 6 < seen.finding < 9  # balls of 7 to 10 mm
+    (voxels,) = seen.intensities
+    assert voxels.high > 50  # the balls count, though most voxels are noise
+    assert voxels.low < -50
+    size = (320.0, 350.0, 350.0)
+    chest = replace(seen, spacing=(1.0, 0.7, 0.7), extent=size, largest=size)
+    plans = [plan_for(f, BoxesOutput) for f in (chest, replace(chest, finding=float("inf")))]
+    fine, coarse = (
+        next(step.millimetres for step in plan.preprocess.transforms if isinstance(step, Spacing))
+        for plan in plans
+    )
+    assert max(fine) <= seen.finding / 4 + 1e-3
+    assert min(coarse) > 1.1 * max(fine)
+    assert "small findings are 4 voxels across" in plans[0].reasons[0]
