@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from medlib.io.files import UnreadableError
-from medlib.io.layers import layered
 from medlib.io.placing import placed
 from medlib.io.stack import Stack
 from medlib.io.survey import survey
 from medlib.space import Grid
 from medlib.types import Label, Labels, Mask, Volume
 from medlib.types.anatomy import code_for
+from medlib.types.ids import layered
 
 
 def read_structures(path: str | Path, *, on: Grid | None = None) -> Mask:

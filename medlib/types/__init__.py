@@ -13,17 +13,16 @@ from medlib.types.gridded import (
     CTVolume,
     Gridded,
     Kind,
-    Mask,
     MRVolume,
     MultiVolume,
     PETVolume,
-    Probabilities,
     Radiograph,
     Reference,
     UltrasoundVolume,
     Volume,
 )
 from medlib.types.labels import Code, Label, Labels
+from medlib.types.masks import Mask, Probabilities
 from medlib.types.measuring import measure
 from medlib.types.naming import names_of, sided_names, sided_pairs, swap_sides
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points, Shape

@@ -13,16 +13,15 @@ from medlib.types.dispatch import verb
 from medlib.types.gridded import (
     CTVolume,
     Kind,
-    Mask,
     MRVolume,
     MultiVolume,
     PETVolume,
-    Probabilities,
     Radiograph,
     Reference,
     UltrasoundVolume,
     Volume,
 )
+from medlib.types.masks import Mask, Probabilities
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points, Shape
 
 _WORDS = {

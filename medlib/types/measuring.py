@@ -13,8 +13,9 @@ from medlib.types import extent, polygons
 from medlib.types.answers import Measurement
 from medlib.types.arrays import to_numpy
 from medlib.types.dispatch import verb
-from medlib.types.gridded import CTVolume, Kind, Mask, MultiVolume, PETVolume, Volume
+from medlib.types.gridded import CTVolume, Kind, MultiVolume, PETVolume, Volume
 from medlib.types.labels import Label
+from medlib.types.masks import Mask
 from medlib.types.shapes import Boxes, Contours, Points
 
 Measurements = tuple[Measurement, ...]

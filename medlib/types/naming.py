@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
-from medlib.types.gridded import Kind, Mask, MultiVolume, Probabilities, Reference, Volume
+from medlib.types.gridded import Kind, MultiVolume, Reference, Volume
+from medlib.types.ids import looked_up
 from medlib.types.labels import Labels
+from medlib.types.masks import Mask, Probabilities
 from medlib.types.shapes import Boxes, Contours, PointCloud, Points
 
 Pairs = Sequence[tuple[str, str]]
@@ -118,7 +119,7 @@ def _(value: Mask, pairs: Any) -> Mask:
     table[list(partners)] = torch.tensor(list(partners.values()))
     names = _partners(value.labels.names, pairs)
     annotated = value.annotated and tuple(names.get(n, n) for n in value.annotated)
-    return replace(value, data=_looked_up(value.data, table), annotated=annotated)
+    return replace(value, data=looked_up(value.data, table), annotated=annotated)
 
 
 @swap_sides.register
@@ -270,20 +271,3 @@ def _partners(names: Sequence[str], pairs: Pairs) -> dict[str, str]:
 def _id_partners(labels: Labels, pairs: Pairs) -> dict[int, int]:
     found = _partners(labels.names, pairs)
     return {labels[name].id: labels[other].id for name, other in found.items()}
-
-
-def _looked_up(data: Tensor, table: Tensor) -> Tensor:
-    """``table[data]``, layer by layer, in a type that can hold what comes out.
-
-    Raises:
-        ValueError: for ids that no label can have.
-    """
-    whole = data.byte() if data.dtype == torch.bool else data
-    low, high = (int(end) for end in whole.aminmax()) if data.numel() else (0, 0)
-    if low < 0 or high >= len(table):
-        raise ValueError(f"the mask holds ids from {low} to {high}; ids run from 1 to 65535")
-    changed = table[table != torch.arange(len(table))]
-    narrow = data.dtype == torch.bool or torch.iinfo(data.dtype).max < int(changed.max())
-    entries = table.to(data.device, torch.int32 if narrow else data.dtype)
-    layers = [entries.index_select(0, layer.int().reshape(-1)) for layer in data]
-    return torch.stack(layers).reshape(data.shape)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from medlib.space.grid import FloatArray, Grid
-from medlib.types.gridded import Kind, Mask
+from medlib.types.gridded import Kind
 from medlib.types.labels import NO_LABELS, Label, Labels
+from medlib.types.masks import Mask
 
 
 class Shape(Kind):

@@ -12,9 +12,9 @@ from medlib.io.dicom import geometry
 from medlib.io.dicom.frames import Frame
 from medlib.io.dicom.headers import quiet, read_dataset, read_frames
 from medlib.io.files import File, UnreadableError
-from medlib.io.layers import layered
 from medlib.space import Grid
 from medlib.types import Code, Label, Labels, Mask
+from medlib.types.ids import layered
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from medlib.transforms.labels.voting import strongest
 from medlib.transforms.steps import LabelStep, Step, apply, undo
@@ -20,6 +19,7 @@ from medlib.types import (
     Shape,
     Volume,
 )
+from medlib.types.ids import LARGEST, layered, looked_up
 
 # A label as plain values: id, name, colour, and its code's value, scheme and meaning.
 Row = tuple[int, str, str, tuple[str, str, str] | None]
@@ -128,9 +128,13 @@ def _renumbered(mask: Mask, new: dict[int, int], table: Labels, rest: int | None
         label.id: {old for old, number in new.items() if number == label.id} for label in table
     }
     found = tuple(e.name for e in table if parts[e.id] and parts[e.id] <= known)
+    entries = torch.full((LARGEST + 1,), -1 if rest is None else rest)
+    entries[0] = 0
+    for old, number in (new | kept).items():
+        entries[old] = number
     return replace(
         mask,
-        data=_looked_up(mask.data, new | kept, rest),
+        data=looked_up(mask.data, entries),
         labels=replace(table, ignored=unseen),
         annotated=None if len(found) == len(table) else found,
     )
@@ -138,36 +142,6 @@ def _renumbered(mask: Mask, new: dict[int, int], table: Labels, rest: int | None
 
 def _listed(table: set[tuple[int, str]]) -> str:
     return ", ".join(f"{number} {name}" for number, name in sorted(table))
-
-
-def _looked_up(data: Tensor, new: dict[int, int], rest: int | None) -> Tensor:
-    """Each id replaced, in the tensor's own type where that can hold the new ids.
-
-    Raises:
-        ValueError: when ``rest`` is None, for ids that have no new one.
-    """
-    whole = data.byte() if data.dtype == torch.bool else data
-    low, high = (int(end) for end in whole.aminmax()) if data.numel() else (0, 0)
-    if low < 0 or high > 65535:
-        raise ValueError(f"the mask holds ids from {low} to {high}; ids run from 1 to 65535")
-    table = torch.full((high + 1,), -1 if rest is None else rest, dtype=torch.int32)
-    table[0] = 0
-    for old, number in new.items():
-        if old <= high:
-            table[old] = number
-    if rest is None:
-        present = torch.bincount(whole.reshape(-1), minlength=high + 1).cpu() > 0
-        if unknown := (present & (table < 0)).nonzero().flatten().tolist():
-            raise ValueError(
-                f"the mask holds the ids {', '.join(map(str, unknown))}, of which nothing is "
-                "said; say what they become, or what all others do"
-            )
-        table.clamp_(min=0)
-    largest = max([*new.values(), rest or 0])
-    fits = data.dtype != torch.bool and largest <= torch.iinfo(data.dtype).max
-    entries = table.to(data.device, data.dtype if fits else torch.int32)
-    layers = [entries.index_select(0, layer.int().reshape(-1)) for layer in whole]
-    return torch.stack(layers).reshape(data.shape)
 
 
 @dataclass(frozen=True)
@@ -224,25 +198,12 @@ def _(step: Encode, value: Probabilities) -> Mask:
     ids = (0, *value.labels.ids)
     dtype = torch.uint8 if max(ids) < 256 else torch.int32
     if step.overlapping:
-        named = zip(ids[1:], value.data[1:], strict=True)
-        data = _layered([(i, probable > 0.5) for i, probable in named], value, dtype)
+        probable = ((p > 0.5).cpu().numpy() for p in value.data[1:])
+        layers = layered(zip(ids[1:], probable, strict=True), value.grid.shape, top=max(ids))
+        data = torch.from_numpy(layers).to(value.data.device)
     else:
         data = strongest(zip(ids, value.data, strict=True), dtype)[None]
     return Mask(data, value.grid, value.labels)
-
-
-def _layered(
-    structures: list[tuple[int, Tensor]], like: Probabilities, dtype: torch.dtype
-) -> Tensor:
-    """Structures, each in the first layer that has room for all of it."""
-    layers = [like.data.new_zeros(like.grid.shape, dtype=dtype)]
-    for label_id, inside in structures:
-        free = next((layer for layer in layers if not layer[inside].any()), None)
-        if free is None:
-            free = torch.zeros_like(layers[0])
-            layers.append(free)
-        free[inside] = label_id
-    return torch.stack(layers)
 
 
 @apply.register
