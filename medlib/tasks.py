@@ -18,7 +18,10 @@ landmarks by :func:`landmarks`, and boxes around findings by :func:`detector`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from medlib.data import (
     DataBlock,
     MaskBlock,
     MeasurementBlock,
+    MultiVolumeBlock,
     Pairing,
     PointsBlock,
     Splitter,
@@ -45,11 +49,20 @@ from medlib.data import (
 )
 from medlib.data.knowing import pair_points, with_answers, with_points
 from medlib.data.splitters import as_marked
-from medlib.data.tables import from_table
+from medlib.data.tables import from_table, labelled
 from medlib.infer import Output
+from medlib.models import load_pretrained
 from medlib.package import Model
-from medlib.train import Callback, Fingerprint, Learner, Plan, Scores, plan_for
-from medlib.types import SCAN_KINDS, Kind, Labels, Volume
+from medlib.train import Callback, Fingerprint, Learner, Plan, Scores, loss, plan_for
+from medlib.train.fingerprint import ScanKind
+from medlib.train.intervals import part_intervals
+from medlib.train.plan import kind_of
+from medlib.types import Kind, Labels, Volume
+
+KindOf = type[Volume] | str | Mapping[str, type[Volume] | str]
+"""The kind of scans; of several series, the kind of each by its name."""
+
+_BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
 
 
 class Task:
@@ -91,13 +104,16 @@ class Task:
 
         Args:
             minutes: of wall-clock time, the last validation included; or
-            epochs: rounds through the training scans.
+            epochs: rounds through the training scans. Without either, the plan's minutes.
             started: ``time.monotonic()`` at which the minutes began; left out, now.
 
         Returns:
             The scores of the validation cases.
         """
-        return self.learner.fit_one_cycle(minutes=minutes, epochs=epochs, started=started)
+        if minutes is None and epochs is None:
+            minutes = self.plan.minutes
+        budget = self.learner.budget_for(minutes, epochs, started)
+        return self.learner.fit(budget, callbacks=[self.plan.cycle()])
 
     @property
     def model(self) -> Model:
@@ -105,15 +121,20 @@ class Task:
         data = self.learner.data
         training = self.learner.summary() | {
             "cases": len(data.train),
+            "patients": len({case.patient for case in data.train.cases}),
             "reasons": list(self.plan.reasons),
         }
         measured = self.scores.to_dict()
+        whose = {case.name: case.patient for case in data.valid.cases}
+        sure = part_intervals(self.scores, whose)
         metrics = {
             "measure": measured["measure"],
             "grid": "native",
             "cases": len(data.valid),
             "mean": measured["mean"],
+            "patients": len(set(whose.values())),
             "labels": measured["labels"],
+            "intervals": {n: [_json(end) for end in (i.low, i.high)] for n, i in sure.items()},
             "overall": measured["overall"],
         }
         return Model.describe(
@@ -134,10 +155,12 @@ def task(
     pairing: Pairing,
     target: Callable[[Sequence[Case]], Block],
     *,
-    kind: type[Volume] | str,
+    kind: KindOf,
     validation: Splitter | float | None = None,
     only: Collection[str] | None = None,
     plan: Plan | None = None,
+    minutes: float = 20.0,
+    pretrained: str | Path | None = None,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     **learner: Any,
@@ -147,64 +170,79 @@ def task(
     Args:
         pairing: the cases.
         target: what is to be learned, given the cases to be trained on.
-        kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``.
+        kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``, ``"us"``,
+            ``"xr"``; of several series the kind of each, ``{"T1": "mr", "FLAIR": "mr"}``, in the
+            order in which the network is to see them.
         validation: a share of the patients to keep back, or a splitter; left out, the split that
             the source states, or a fifth of the patients.
         only: names of the scans to use; left out, all of which the answer is known.
-        plan: how to learn; left out, made from the data.
+        plan: how to learn; left out, made from the data, this machine and
+        minutes: that there will be.
+        pretrained: weights to begin with; see :func:`medlib.models.load_pretrained`.
         seed: of everything random.
         callbacks: for the learner.
         learner: further arguments of :class:`medlib.train.Learner`.
 
     Raises:
-        ValueError: when what is known of a case does not fit its scan, naming the file; for a
+        ValueError: when more than a few cases are damaged or do not fit what is known of them, with
+            the reasons (a few are set aside, with theirs, in ``task.pairing.set_aside``); for a
             kind or a name in ``only`` that there is not, and for a plan for another kind.
     """
-    scan_kind = _kind(kind)
-    if plan is not None and plan.kind is not scan_kind:
+    scan_kind = kind_of(kind)
+    if plan is not None and plan.kind != scan_kind:
         raise ValueError(
-            f"this plan was made for {plan.kind.__name__}, and the scans are to be read as "
-            f"{scan_kind.__name__}; make another"
+            f"this plan was made for {_called(plan.kind)}, and the scans are to be read as "
+            f"{_called(scan_kind)}; make another"
         )
     if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
         raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
     cases = [case for case in pairing.cases if only is None or case.name in only]
     train, valid = _splitter(validation, cases, seed)(cases)
+    seen = _seen(scan_kind, cases)
     block = DataBlock(
-        blocks=(VolumeBlock(scan_kind), target(train)),
+        blocks=(seen, target(train)),
         get_items=lambda found: found,
         splitter=lambda _: (train, valid),
     )
-    raw = block.datasets(cases, seed=seed)
-    for number in range(len(raw.valid)):  # what is wrong with them shows now, not in ten minutes
-        raw.valid.truth(number)
+    raw = block.datasets(cases, seed=seed, broken=_BROKEN)  # now, and not after ten minutes
+    pairing = replace(pairing, set_aside=(*pairing.set_aside, *raw.set_aside))
     asked = raw.output
-    plan = plan or plan_for(Fingerprint.of(raw.train, beside=valid), type(asked))
+    plan = plan or plan_for(Fingerprint.of(raw.train, beside=raw.valid.cases), type(asked), minutes=minutes)
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
     network = plan.architecture.build(data.channels, asked.channels)
-    arguments = {"batch_size": plan.batch_size, "rate": plan.rate, "seed": seed} | learner
-    return Task(
-        pairing, plan, Learner(network, data, window=plan.window, callbacks=callbacks, **arguments)
-    )
+    if pretrained is not None:
+        taken = load_pretrained(network, pretrained)
+        plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {taken}"))
+    arguments = _arguments(plan) | {"seed": seed, "callbacks": callbacks} | learner
+    return Task(pairing, plan, Learner(network, data, **arguments))
 
 
 def segmenter(
-    scans: str | Path, labels: str | Path, *, kind: type[Volume] | str, **choices: Any
+    scans: str | Path | Pairing,
+    labels: str | Path | None = None,
+    *,
+    kind: KindOf,
+    **choices: Any,
 ) -> Task:
     """Prepare to learn to outline structures from scans and their labels.
 
     Args:
-        scans: a folder of DICOM or NIfTI.
-        labels: a folder of NIfTI label maps or DICOM SEG; may be the same one.
-        kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``.
+        scans: a folder of DICOM, NIfTI or radiographs; or, without ``labels``, a data set in
+            nnU-Net's or the Decathlon's layout, a table that names both (see
+            :func:`medlib.data.from_table`), or cases.
+        labels: a folder of NIfTI label maps, DICOM SEG, or PNG of radiographs; may be the same one.
+        kind: of the scans; see :func:`task`.
         choices: how to go about it; see :func:`task`.
 
     Raises:
         FileNotFoundError: when a folder does not exist.
         ValueError: when scans and labels do not fit, naming the file, and as :func:`task` does.
     """
-    pairing = pair(Path(scans), Path(labels))
+    if isinstance(scans, Pairing):
+        pairing = scans
+    else:
+        pairing = labelled(scans) if labels is None else pair(Path(scans), Path(labels))
     return task(pairing, lambda _: MaskBlock(pairing.labels), kind=kind, **choices)
 
 
@@ -212,7 +250,7 @@ def classifier(
     table: str | Path | Pairing,
     answers: str | Sequence[str],
     *,
-    kind: type[Volume] | str,
+    kind: KindOf,
     **choices: Any,
 ) -> Task:
     """Prepare to learn answers about whole scans.
@@ -254,7 +292,7 @@ def regressor(
     answer: str,
     unit: str,
     *,
-    kind: type[Volume] | str,
+    kind: KindOf,
     **choices: Any,
 ) -> Task:
     """Prepare to learn to estimate a number from whole scans.
@@ -286,7 +324,7 @@ def landmarks(
     scans: str | Path | Pairing,
     points: str | Path | None = None,
     *,
-    kind: type[Volume] | str,
+    kind: KindOf,
     names: Sequence[str] = (),
     **choices: Any,
 ) -> Task:
@@ -320,7 +358,7 @@ def detector(
     scans: str | Path | Pairing,
     boxes: str | Path | None = None,
     *,
-    kind: type[Volume] | str,
+    kind: KindOf,
     labels: Sequence[str] = (),
     **choices: Any,
 ) -> Task:
@@ -361,15 +399,41 @@ def load(path: str | Path) -> Model:
     return Model.load(path)
 
 
+def _json(value: float) -> float | None:
+    return round(value, 5) if isfinite(value) else None
+
+
 # --- finding cases --------------------------------------------------------------------------------
 
 
-def _kind(kind: type[Volume] | str) -> type[Volume]:
-    if not isinstance(kind, str):
-        return kind
-    if kind not in SCAN_KINDS:
-        raise ValueError(f"{kind!r} is no kind of scan; there are: {', '.join(SCAN_KINDS)}")
-    return SCAN_KINDS[kind]
+def _seen(kind: ScanKind, cases: Sequence[Case]) -> VolumeBlock | MultiVolumeBlock:
+    """What the network is shown.
+
+    Raises:
+        ValueError: when cases have several series, and one kind was said.
+    """
+    if not isinstance(kind, type):
+        return MultiVolumeBlock(kind)
+    if several := next((case for case in cases if case.series), None):
+        each = ", ".join(f'"{name}": …' for name in several.series)
+        raise ValueError(
+            f"{several.name} has the series {', '.join(several.series)}; say the kind of each "
+            f"that is to be seen: kind={{{each}}}"
+        )
+    return VolumeBlock(kind)
+
+
+def _called(kind: ScanKind) -> str:
+    if isinstance(kind, type):
+        return kind.__name__
+    return ", ".join(f"{name} ({one.__name__})" for name, one in kind)
+
+
+def _arguments(plan: Plan) -> dict[str, Any]:
+    """What a plan says of the loop."""
+    parts = ("window", "overlap", "batch_size", "rate", "workers")
+    smoothed = {"loss": partial(loss, smoothing=plan.smoothing)} if plan.smoothing else {}
+    return {part: getattr(plan, part) for part in parts} | smoothed
 
 
 def _splitter(validation: Splitter | float | None, cases: Sequence[Case], seed: int) -> Splitter:

@@ -188,12 +188,12 @@ def _marked(cases: Sequence[Case], labels: Path, table: Labels) -> tuple[Case, .
 
 
 def _label_maps(found: io.Survey, scans: Path | None) -> list[Path]:
-    """NIfTI label maps; among ``scans``, only files whose name says that they are labels.
+    """Label maps in NIfTI or PNG; among ``scans``, only files whose name says that they are labels.
 
     Raises:
         ValueError: when they lie in a zip archive.
     """
-    files = [stack.files[0] for stack in found.stacks if stack.source == "nifti"]
+    files = [stack.files[0] for stack in found.stacks if stack.source != "dicom"]
     if any(file.archive for file in files):
         raise ValueError(f"{files[0]}: labels are not read from a zip archive; unpack it first")
     paths = [Path(file.path) for file in files]
@@ -266,7 +266,7 @@ def _words(name: str) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    return re.sub(r"\.(nii(\.gz)?|png)$", "", path.name, flags=re.IGNORECASE)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

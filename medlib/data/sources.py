@@ -175,6 +175,10 @@ def _check_label(path: Path, scan: io.Stack) -> None:
         reasons = (refusal.reason for refusal in found.refusals)
         raise ValueError(next(reasons, f"{path.name} is no label file"))
     for stack in found.stacks:
+        if stack.source == "picture":  # it lies nowhere; its pixels are those of its radiograph
+            if stack.grid.shape != scan.grid.shape:
+                raise ValueError(f"{path.name} has another size than its radiograph")
+            continue
         turned = stack.grid.reoriented(scan.grid.orientation)
         if not turned.close_to(scan.grid, tolerance_mm=_SAME_MM):
             raise ValueError(

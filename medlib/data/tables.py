@@ -12,9 +12,10 @@ from typing import Any
 
 from medlib.data.cases import Answer, Pairing
 from medlib.data.label_table import find_labels
-from medlib.data.sources import Found, Row
+from medlib.data.sources import Found, Row, from_msd, from_nnunet
 from medlib.io.files import safe_name
 from medlib.io.nifti import stem
+from medlib.io.picture import is_picture
 from medlib.types import Labels
 
 _OF_A_CASE = ("name", "scan", "label", "points", "patient", "study", "site", "split", "annotated")
@@ -112,6 +113,30 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
     return found.pairing(cases, found.cases(parts["test"]), path)
 
 
+def labelled(source: str | Path) -> Pairing:
+    """The cases of a source that says itself where scans and labels are.
+
+    Args:
+        source: a data set in nnU-Net's or the Decathlon's layout, or a table.
+
+    Raises:
+        FileNotFoundError: when there is nothing at ``source``.
+        ValueError: when it is none of these, and as the readers of each do.
+    """
+    path = Path(source)
+    if path.is_file():
+        return from_table(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is nothing at {path}")
+    if not (path / "dataset.json").is_file():
+        raise ValueError(
+            f"{path} has no dataset.json, as nnU-Net's and the Decathlon's data sets have; say "
+            "where the labels are"
+        )
+    numbered = any((path / "imagesTr").glob("*_0000.*"))  # nnU-Net's channels
+    return from_nnunet(path) if numbered else from_msd(path)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         heading = file.readline()
@@ -171,7 +196,9 @@ def _shared(files: Sequence[Path]) -> Path:
 
 
 def _name(scan: str) -> str:
-    return safe_name("_".join(Path(stem(scan)).parts))
+    path = Path(stem(scan))
+    path = path.with_suffix("") if is_picture(path.name) else path
+    return safe_name("_".join(path.parts))
 
 
 def _digest(patient: str) -> str:

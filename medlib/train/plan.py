@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medlib.io.files import written_whole
 from medlib.models import Architecture
+from medlib.train.callbacks import Cosine, OneCycle, Schedule
+from medlib.train.fingerprint import ScanKind
 from medlib.transforms import RECIPES, Pipeline, Transform
 from medlib.types import SCAN_KINDS, Volume
 
-_VERSION = 1
+SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine]] = {"one cycle": OneCycle, "cosine": Cosine}
+_VERSION = 2
 _PARTS = {
-    *("kind", "preprocess", "augment", "window", "batch_size", "rate", "architecture", "reasons")
+    *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),
+    *("smoothing", "minutes", "workers", "architecture", "reasons"),
 }
 
 
@@ -24,26 +28,37 @@ class Plan:
     """What will be done.
 
     Args:
-        kind: of scan that it is for.
+        kind: of scan that it is for; of several series the name and the kind of each.
         preprocess: to every scan, also those predicted later.
-        augment: to those trained on, anew each time.
+        augment: to those trained on, anew each time; how strongly, its numbers say.
         window: what the network sees at a time: a patch, or a whole scan.
         batch_size: of these a step.
         rate: peak learning rate.
         architecture: of the network.
+        schedule: of the rate: a name from :data:`SCHEDULES`, and its arguments.
+        smoothing: of labels; see :func:`medlib.train.loss`.
+        overlap: of neighbouring windows in prediction.
+        minutes: that the training is planned for, and takes unless told otherwise.
+        workers: processes that prepare batches.
         reasons: why, in words.
 
     Raises:
-        ValueError: for a window that the network cannot see, and numbers below what makes sense.
+        ValueError: for a window that the network cannot see, a schedule that there is not, and
+            numbers beyond what makes sense.
     """
 
-    kind: type[Volume]
+    kind: ScanKind
     preprocess: Pipeline
     augment: Pipeline
     window: tuple[int, int, int]
     batch_size: int
     rate: float
     architecture: Architecture
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "one cycle"})
+    smoothing: float = 0.0
+    overlap: float = 0.5
+    minutes: float = 20.0
+    workers: int = 0
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -54,20 +69,51 @@ class Plan:
                 f"a {self.architecture.name} of these levels sees windows whose sizes are "
                 f"multiples of {self.architecture.divisor} voxels, not {self.window}"
             )
-        if self.batch_size < 1 or self.rate <= 0:
-            raise ValueError("a plan needs a batch size of at least 1, and a rate above 0")
+        if self.batch_size < 1 or self.rate <= 0 or self.minutes <= 0 or self.workers < 0:
+            raise ValueError(
+                "a plan needs a batch size of at least 1, a rate and minutes above 0, and no fewer "
+                "than 0 workers"
+            )
+        if not (0 <= self.overlap < 1 and 0 <= self.smoothing < 1):
+            raise ValueError(
+                "windows overlap, and labels are smoothed, by a share from 0 to below 1, not "
+                f"{self.overlap:g} and {self.smoothing:g}"
+            )
+        self.cycle()
+
+    def cycle(self) -> Schedule:
+        """The schedule of the learning rate, ready for a training.
+
+        Raises:
+            ValueError: for one that there is not, or other arguments than it has.
+        """
+        given = dict(self.schedule)
+        name = given.pop("name", None)
+        if name not in SCHEDULES:
+            raise ValueError(f"{name!r} is no schedule; there are: {', '.join(SCHEDULES)}")
+        try:
+            return SCHEDULES[name](self.rate, **given)
+        except TypeError as error:
+            raise ValueError(f"the schedule {name!r} takes other arguments: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values that :meth:`from_dict` reads back to an equal plan."""
         return {
             "medlib_plan": _VERSION,
             "reasons": list(self.reasons),
-            "kind": next(name for name, kind in SCAN_KINDS.items() if kind is self.kind),
+            "kind": _named(self.kind)
+            if isinstance(self.kind, type)
+            else {series: _named(kind) for series, kind in self.kind},
             "preprocess": self.preprocess.to_list(),
             "augment": self.augment.to_list(),
             "window": list(self.window),
+            "overlap": self.overlap,
             "batch_size": self.batch_size,
             "rate": self.rate,
+            "schedule": dict(self.schedule),
+            "smoothing": self.smoothing,
+            "minutes": self.minutes,
+            "workers": self.workers,
             "architecture": {
                 "name": self.architecture.name,
                 "arguments": dict(self.architecture.arguments),
@@ -99,20 +145,21 @@ class Plan:
         if set(given) != _PARTS:
             wrong = sorted(_PARTS.symmetric_difference(given))
             raise ValueError(f"a plan has {', '.join(sorted(_PARTS))}; see to {', '.join(wrong)}")
-        if given["kind"] not in SCAN_KINDS:
-            raise ValueError(
-                f"{given['kind']!r} is no kind of scan; there are: {', '.join(SCAN_KINDS)}"
-            )
         try:
             network = given["architecture"]
             a, b, c = (_whole_number(n) for n in given["window"])
             return cls(
-                kind=SCAN_KINDS[given["kind"]],
+                kind=kind_of(given["kind"]),
                 preprocess=Pipeline.from_list(given["preprocess"], allowed=allowed),
                 augment=Pipeline.from_list(given["augment"], allowed=allowed),
                 window=(a, b, c),
                 batch_size=_whole_number(given["batch_size"]),
                 rate=float(given["rate"]),
+                schedule=dict(given["schedule"]),
+                smoothing=float(given["smoothing"]),
+                overlap=float(given["overlap"]),
+                minutes=float(given["minutes"]),
+                workers=_whole_number(given["workers"]),
                 architecture=Architecture(network["name"], dict(network["arguments"])),
                 reasons=tuple(str(reason) for reason in given["reasons"]),
             )
@@ -142,6 +189,37 @@ class Plan:
             return cls.from_dict(values)
         except ValueError as error:
             raise ValueError(f"{Path(path).name}: {error}") from error
+
+
+def kind_of(said: Any) -> ScanKind:
+    """A kind of scan, or of each of several series, as it is typed or written.
+
+    Args:
+        said: ``"mr"``, a class such as ``MRVolume``, or of several series either by the series'
+            name, in the order in which a network is to see them: ``{"T1": "mr", "PET": "pet"}``.
+
+    Raises:
+        ValueError: for a kind that there is not.
+
+    Example:
+        >>> kind_of({"CT": "ct", "PET": "pet"})[1][1].__name__
+        'PETVolume'
+    """
+    if isinstance(said, tuple | Mapping) and said:
+        return tuple((str(series), _one_kind(kind)) for series, kind in dict(said).items())
+    return _one_kind(said)
+
+
+def _one_kind(said: Any) -> type[Volume]:
+    if isinstance(said, type) and issubclass(said, Volume):
+        return said
+    if said not in SCAN_KINDS:
+        raise ValueError(f"{said!r} is no kind of scan; there are: {', '.join(SCAN_KINDS)}")
+    return SCAN_KINDS[said]
+
+
+def _named(kind: type[Volume]) -> str:
+    return next(name for name, known in SCAN_KINDS.items() if known is kind)
 
 
 def _whole_number(value: Any) -> int:

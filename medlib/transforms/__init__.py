@@ -76,7 +76,7 @@ from medlib.transforms.spatial.move import Move
 from medlib.transforms.spatial.naming import SwapSides
 from medlib.transforms.spatial.orientation import Flip, Reorient
 from medlib.transforms.spatial.resample import resample
-from medlib.transforms.spatial.resampling import Resize, Spacing
+from medlib.transforms.spatial.resampling import Fit, Resize, Spacing
 from medlib.transforms.spatial.sampler import Sampler
 from medlib.transforms.spatial.sites import Site, sites
 from medlib.transforms.steps import ByPart, IntensityStep, LabelStep, Step, apply, undo
@@ -97,6 +97,7 @@ RECIPES: tuple[type[Transform], ...] = (
     CutOut,
     Elastic,
     FillHoles,
+    Fit,
     Flip,
     Gamma,
     Ghosting,
@@ -188,6 +189,7 @@ __all__ = [
     "EmptyBoxes",
     "Encode",
     "FillHoles",
+    "Fit",
     "Flip",
     "Gamma",
     "GaussianBlur",

@@ -1,0 +1,123 @@
+"""Why a plan is as it is, in words that a reader who trains no networks can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medlib.infer import (
+    BeliefOutput,
+    BoxesOutput,
+    MaskOutput,
+    MeasurementOutput,
+    Output,
+    PointsOutput,
+)
+from medlib.models import Architecture
+from medlib.train.fingerprint import Fingerprint, Intensities
+from medlib.train.machine import Machine
+from medlib.types import CTVolume, PETVolume, Volume
+from medlib.types.naming import sided_names, sided_pairs
+
+_FAMILIES = {
+    "unet": "a residual U-Net",
+    "dynunet": "a U-Net with a residual encoder",
+    "encoder": "the encoder of a residual U-Net, pooled",
+    "slices": "a 2-D network",
+}
+_LOSSES: dict[type[Output], str] = {
+    MaskOutput: "Dice and cross-entropy in equal parts: Dice since structures are small beside "
+    "what surrounds them, cross-entropy since it teaches steadily",
+    BoxesOutput: "focal loss of where findings are, since almost no voxel is one, and how far "
+    "their sides are off",
+    PointsOutput: "the distance in millimetres",
+    BeliefOutput: "cross-entropy; rare answers are not weighed more, so that likelihoods stay "
+    "what they are",
+    MeasurementOutput: "the absolute error, which outliers sway less than its square",
+}
+
+
+def sizes(numbers: Sequence[float]) -> str:
+    """Numbers along axes, as ``2 × 1 × 1``."""
+    return " × ".join(f"{n:.3g}" for n in numbers)
+
+
+def absolute(kind: type[Volume]) -> bool:
+    """Whether a kind's units mean the same in every scan."""
+    return issubclass(kind, CTVolume | PETVolume)
+
+
+def scale(fingerprint: Fingerprint, voxels: str) -> str:
+    """How intensities are brought to a common range.
+
+    Args:
+        fingerprint: of the scans.
+        voxels: which of them count, such as ``"what is labelled"``.
+    """
+    several = len(fingerprint.intensities) > 1
+    return "intensities: " + "; ".join(
+        (f"{found.kind.__name__}: " if several else "") + _scale(found, voxels)
+        for found in fingerprint.intensities
+    )
+
+
+def _scale(found: Intensities, voxels: str) -> str:
+    if not absolute(found.kind):
+        return "each scan by its own mean and deviation, since units are arbitrary"
+    return (
+        f"clipped to {found.low:.4g} to {found.high:.4g} {found.kind.default_units} (99% of "
+        f"{voxels}), then the same mean and deviation for all scans, since the units mean something"
+    )
+
+
+def network(architecture: Architecture, why: str) -> str:
+    """What the network is, and why."""
+    what = _FAMILIES.get(architecture.name, architecture.name)
+    widths = architecture.arguments.get("channels")
+    size = f" of {len(widths)} levels, {widths[0]} to {widths[-1]} channels" if widths else ""
+    return f"network: {what}{size}; {why}"
+
+
+def loss(output: type[Output], fingerprint: Fingerprint) -> str:
+    """What training makes small, and why."""
+    kinds = (kind for kind in _LOSSES if issubclass(output, kind))
+    text = _LOSSES.get(next(kinds, Output), "that of the kind which is learned")
+    if len(fingerprint.answers) > 1:
+        counts = sorted(fingerprint.answers, key=lambda pair: -pair[1])
+        text += f" ({', '.join(f'{word} {count}' for word, count in counts)})"
+    return f"loss: {text}"
+
+
+def balance(fingerprint: Fingerprint, on_label: float) -> str:
+    """How structures that are small or rare get their share of patches."""
+    said = f"patches: {on_label:.0%} are about a structure, each structure as often"
+    found = fingerprint.structures
+    if not found:
+        return said
+    least = min(found, key=lambda one: one.share * one.scans)
+    return (
+        f"{said}, since {sum(one.share for one in found):.2g} of the voxels are labelled, the "
+        f"least {least.name} with {least.share:.2g} (in {least.scans} scans)"
+    )
+
+
+def mirrored(names: Sequence[str]) -> str:
+    """Why nothing is mirrored, by what the labels say of sides."""
+    pairs, alone = sided_pairs(names)
+    plain = "not mirrored, since left and right differ in patients"
+    if alone:
+        return f"{plain}; {', '.join(alone)} would become the wrong side"
+    if pairs:
+        said = ", ".join(f"{left} and {right}" for left, right in pairs[:3])
+        return (
+            f"{plain}, and what lies where tells {said} apart (a Flip from left to right, added "
+            "to the plan, would exchange these names)"
+        )
+    return f"{plain}; no name says a side" if names and not sided_names(names) else plain
+
+
+def pace(rate: float, minutes: float, batch_size: int, machine: Machine) -> str:
+    """How the rate goes, and how many items a step sees."""
+    return (
+        f"rate: up to {rate:g} and down to nothing once within {minutes:g} minutes, so that a slow "
+        f"machine takes fewer steps of the same way; {batch_size} a step on {machine}"
+    )
