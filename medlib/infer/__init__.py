@@ -13,6 +13,7 @@ from medlib.infer.inputs import (
     WordsInput,
     shown,
 )
+from medlib.infer.looks import Looks
 from medlib.infer.outputs import (
     BeliefOutput,
     MaskOutput,
@@ -38,6 +39,7 @@ __all__ = [
     "BoxesInput",
     "BoxesOutput",
     "Input",
+    "Looks",
     "MaskInput",
     "MaskOutput",
     "MeasurementInput",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from medlib.infer.inputs import Input, shown
+from medlib.infer.looks import Looks, averaged
 from medlib.infer.outputs import MaskOutput, Output
 from medlib.infer.window import Shape, sliding_window
 from medlib.models import call
@@ -34,10 +35,12 @@ class Predictor:
         output: what the network's numbers stand for.
         window: size that the network sees at a time.
         overlap: of neighbouring windows.
+        looks: how often to look at a scan for structures; see :class:`medlib.infer.Looks`.
         autocast: dtype of the network's arithmetic, or None for float32.
 
     Raises:
-        ValueError: when nothing is shown, or two inputs have one name.
+        ValueError: when nothing is shown, two inputs have one name, or something else than
+            structures is to be looked for more than once.
     """
 
     network: nn.Module
@@ -46,6 +49,7 @@ class Predictor:
     output: Output
     window: Shape
     overlap: float = 0.5
+    looks: Looks = field(default_factory=Looks)
     autocast: torch.dtype | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +57,11 @@ class Predictor:
         if not names or len(set(names)) < len(names):
             raise ValueError(
                 f"what a network is shown needs a name each: {', '.join(names) or 'nothing is'}"
+            )
+        if self.looks.count > 1 and not isinstance(self.output, MaskOutput):
+            raise ValueError(
+                f"only structures are looked for more than once, and this is a "
+                f"{type(self.output).__name__}"
             )
 
     @property
@@ -101,7 +110,8 @@ class Predictor:
                 the whole scan at once, and that is larger than any it has learned from.
         """
         if isinstance(self.output, MaskOutput):
-            return decode_mask(self.logits(item), item.trail, self.output.labels, native)
+            shares = self.probabilities(item)
+            return decode_mask(shares, item.trail, self.output.labels, native)
         raw = (self._at_once(item) if self.output.whole else self.logits(item)[None]).detach()
         answer = self.output.answer(checked(raw, self.output), [item.grid])
         found: Kind = item.trail.whereabouts.decode(self.output.wrap(answer[0], item.grid))
@@ -120,6 +130,15 @@ class Predictor:
                 overlap=self.overlap,
                 fill=empty,
             )
+
+    def probabilities(self, item: Item) -> Tensor:
+        """How sure the network is of background and each structure, after all looks.
+
+        Returns:
+            (1 + labels, slice, row, column) on the grid of the item, in main memory.
+        """
+        looks = self.looks.at(item)
+        return averaged((torch.softmax(self.logits(look).float(), 0).cpu(), look) for look in looks)
 
     def _at_once(self, item: Item) -> Tensor:
         """(1, channel, …) of a preprocessed item, seen whole."""
@@ -171,24 +190,23 @@ def checked(raw: Tensor, output: Output) -> Tensor:
     return raw
 
 
-def decode_mask(logits: Tensor, trail: Trail, labels: Labels, native: Grid) -> Mask:
+def decode_mask(probabilities: Tensor, trail: Trail, labels: Labels, native: Grid) -> Mask:
     """The most likely label of each voxel of the native grid.
 
     Each class is interpolated by itself, one after another, so that never more than two lie in
     memory at the native size; ids are never averaged.
 
     Args:
-        logits: (1 + labels, slice, row, column), on the grid at the trail's end.
+        probabilities: (1 + labels, slice, row, column), on the grid at the trail's end.
         trail: the way that the scan has gone.
         labels: in the order of the channels after background.
         native: the grid at the trail's beginning.
     """
     dtype = torch.uint8 if max(labels.ids, default=0) < 256 else torch.int32
     ids = (0, *labels.ids)
-    probabilities = torch.softmax(logits.float(), 0).cpu()
     back = Sampler(trail.way_back() or Move(native, native))
     classes = (
         (i, back.linear(p[None], fill=float(i == 0))[0])  # unseen is certainly background
-        for i, p in zip(ids, probabilities, strict=True)
+        for i, p in zip(ids, probabilities.cpu(), strict=True)
     )
     return trail.named_back(Mask(strongest(classes, dtype)[None], native, labels))

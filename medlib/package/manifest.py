@@ -29,6 +29,13 @@ class Weights(_Part):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
+class Looking(_Part):
+    """How often a scan is looked at, and recipes, from :data:`medlib.transforms.RECIPES`."""
+
+    count: int = Field(default=1, ge=1)
+    varied: list[dict[str, Any]] = Field(default_factory=list)
+
+
 class Manifest(_Part):
     """Everything about a model but its weights; plain JSON, versioned, checked on reading.
 
@@ -41,6 +48,7 @@ class Manifest(_Part):
         preprocess: recipes, from :data:`medlib.transforms.RECIPES`.
         window: size that the network sees, (slice, row, column).
         overlap: of neighbouring windows.
+        looks: how often a scan is looked at, and what is varied; see :class:`medlib.infer.Looks`.
         network: its name and arguments.
         weights: where they are.
         training: how it was trained; no names of scans or patients.
@@ -56,6 +64,7 @@ class Manifest(_Part):
     preprocess: list[dict[str, Any]]
     window: tuple[PositiveInt, PositiveInt, PositiveInt]
     overlap: float = Field(ge=0, lt=1)
+    looks: Looking = Field(default_factory=Looking)
     network: Network
     weights: Weights
     training: dict[str, Any] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ import torch
 from pydantic import ValidationError
 
 from medlib._version import __version__
-from medlib.infer import INPUTS, OUTPUTS, Input, MaskOutput, Output, Predictor
+from medlib.infer import INPUTS, OUTPUTS, Input, Looks, MaskOutput, Output, Predictor
 from medlib.io.files import FILE_ERRORS, written_whole
 from medlib.models import Architecture, best_device
 from medlib.package.handing import handed_all
-from medlib.package.manifest import Manifest, Network, Weights
+from medlib.package.manifest import Looking, Manifest, Network, Weights
 from medlib.transforms import RECIPES, Pipeline
 from medlib.transforms.spec import from_dict
 from medlib.types import Labels, Volume
@@ -146,6 +146,7 @@ class Model:
             preprocess=predictor.preprocess.to_list(),
             window=predictor.window,
             overlap=predictor.overlap,
+            looks=Looking(count=predictor.looks.count, varied=predictor.looks.varied.to_list()),
             network=Network(
                 name=architecture.name,
                 arguments=dict(architecture.arguments),
@@ -156,9 +157,8 @@ class Model:
             training=training,
             metrics=metrics,
         )
-        return cls._ready(
-            network, manifest, predictor.preprocess, predictor.inputs, predictor.output
-        )
+        ready = network.to(best_device()).eval()
+        return cls(replace(predictor, network=ready, autocast=None), manifest)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -178,6 +178,8 @@ class Model:
             inputs = tuple(from_dict(one, INPUTS) for one in manifest.inputs)
             output = from_dict(manifest.output, OUTPUTS)
             preprocess = Pipeline.from_list(manifest.preprocess, allowed=RECIPES)
+            varied = Pipeline.from_list(manifest.looks.varied, allowed=RECIPES)
+            looks = Looks(manifest.looks.count, varied)
             architecture = Architecture(manifest.network.name, manifest.network.arguments)
             if manifest.network.out_channels != output.channels:
                 raise ValueError("its network has another number of channels than its output needs")
@@ -200,17 +202,6 @@ class Model:
             raise ModelError(
                 f"{source.name}: the weights do not fit the network: {_first_line(error)}"
             ) from error
-        return cls._ready(network, manifest, preprocess, inputs, output)
-
-    @classmethod
-    def _ready(
-        cls,
-        network: torch.nn.Module,
-        manifest: Manifest,
-        preprocess: Pipeline,
-        inputs: tuple[Input, ...],
-        output: Output,
-    ) -> Model:
         predictor = Predictor(
             network=network.to(best_device()).eval(),
             preprocess=preprocess,
@@ -218,6 +209,7 @@ class Model:
             output=output,
             window=manifest.window,
             overlap=manifest.overlap,
+            looks=looks,
         )
         return cls(predictor, manifest)
 

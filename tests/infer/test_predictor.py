@@ -109,7 +109,7 @@ def test_beyond_what_the_network_saw_there_is_nothing():
     scan.data[0, 4:6, 4:6, 4:6] = 1.0
     item = crop(Item((scan,)))
     logits = torch.stack([torch.zeros(2, 2, 2), torch.full((2, 2, 2), 9.0)])
-    found = decode_mask(logits, item.trail, Labels.of(["lesion"]), grid)
+    found = decode_mask(torch.softmax(logits, 0), item.trail, Labels.of(["lesion"]), grid)
     assert torch.equal(found.data, scan.data.to(torch.uint8))
 
 
@@ -138,8 +138,8 @@ def test_a_trail_on_disk_leads_a_prediction_back_in_another_process(tmp_path):
     item = predictor.preprocess(Item((scan,)))
     kept = {"trail": item.trail.to_dict(), "labels": SIDES.to_list()}
     (tmp_path / "trail.json").write_text(json.dumps(kept))
-    torch.save(predictor.logits(item), tmp_path / "logits.pt")
-    files = [str(tmp_path / name) for name in ("trail.json", "logits.pt", "mask.nii.gz")]
+    torch.save(predictor.probabilities(item), tmp_path / "shares.pt")
+    files = [str(tmp_path / name) for name in ("trail.json", "shares.pt", "mask.nii.gz")]
     subprocess.run([sys.executable, "-c", SCRIPT, *files], check=True, timeout=120)
     there = io.read_mask(tmp_path / "mask.nii.gz", on=grid)
     assert torch.equal(there.data, here.data)

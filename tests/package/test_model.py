@@ -12,11 +12,11 @@ import torch
 from tiny import SIDES, scan_of, structures
 
 from medlib import io
-from medlib.infer import MaskOutput, Predictor, VolumeInput
+from medlib.infer import Looks, MaskOutput, Predictor, VolumeInput
 from medlib.models import Architecture
 from medlib.package import Manifest, Model, ModelError
 from medlib.space import Grid
-from medlib.transforms import Normalise, Pipeline, Reorient, Spacing
+from medlib.transforms import Normalise, Pipeline, RandomAffine, Reorient, Spacing
 from medlib.types import MRVolume
 
 PARTS = ["manifest.json", "weights.safetensors", "README.md"]
@@ -91,6 +91,14 @@ mask = model.predict(sys.argv[2])
 medlib.write_nifti(mask, sys.argv[3])
 assert mask.labels == model.labels
 """
+
+
+def test_how_often_it_looks_is_kept(tmp_path, scan):
+    looks = Looks(3, Pipeline((RandomAffine(degrees=10.0),)))
+    model = make(looks=looks)
+    loaded = Model.load(model.save(tmp_path / "often.medlib"))
+    assert loaded.predictor.looks == looks
+    assert torch.equal(loaded.predict(scan).data, model.predict(scan).data)
 
 
 def test_a_fresh_process_with_nothing_but_medlib_predicts_the_same(saved, tmp_path, scan):
