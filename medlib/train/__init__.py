@@ -1,6 +1,6 @@
 """Training: the learner, its losses and callbacks, metrics, and a plan made from the data."""
 
-from medlib.train import box_loss  # noqa: F401 (teaches the loss a kind)
+from medlib.train import box_loss, synthesis  # noqa: F401 (they teach the verbs a kind)
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     EMA,
