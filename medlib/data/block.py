@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from medlib.data.cases import Case
@@ -78,6 +79,8 @@ class Datasets:
             collate_fn=self.train.collate,
             num_workers=workers,
             persistent_workers=workers > 0,
+            # Or the loader would draw from torch's own chance, which dropout goes on with.
+            generator=torch.Generator().manual_seed(seed),
         )
         return iter(loader)
 
