@@ -36,6 +36,7 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
     ``scan``               a file, or a folder of DICOM, from the table's own folder; or, of
                            several co-registered series, ``scan:T1``, ``scan:FLAIR``, …
     ``label``              a NIfTI label map or DICOM SEG
+    ``mask:earlier``, …    further masks by name, to be seen beside the scan
     ``points``             a markups file of 3D Slicer's
     ``name``               unique; left out, the scan's own path
     ``patient``, ``study`` left out, what DICOM says or a NIfTI file's name seems to say (see
@@ -79,7 +80,8 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
     series = {c.partition(":")[2]: c for c in columns if c.partition(":")[0] == "scan"}
     if not series or ("" in series and len(series) > 1):
         raise ValueError(f"{path.name} needs a column 'scan', or several such as 'scan:T1'")
-    asked = [c for c in columns if c not in (*_OF_A_CASE, *series.values())]
+    masks = {c.partition(":")[2]: c for c in columns if c.partition(":")[0] == "mask"}
+    asked = [c for c in columns if c not in (*_OF_A_CASE, *series.values(), *masks.values())]
     kinds = {c: _reader([row[c] for row in rows]) for c in asked}
     files = [path.parent / row["label"] for row in rows if _said(row, "label")]
     table = labels or (find_labels(_shared(files), files) if files else Labels(()))
@@ -91,6 +93,8 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
         more |= {c: _digest(_said(row, c)) for c in ("patient", "study") if _said(row, c)}
         if points := _said(row, "points"):
             more["points"] = path.parent / points
+        more["masks"] = {n: path.parent / row[c] for n, c in masks.items() if _said(row, c)}
+        beside = [*([more["points"]] if points else []), *more["masks"].values()]
         if names := _said(row, "annotated"):
             more["annotated"] = _annotated(names, table, where)
         split = _SPLITS.get(_said(row, "split").lower())
@@ -104,8 +108,8 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
             found.set_aside.append((name, f"{where} names no patient, as others do"))
         elif empty := [c for c in series.values() if not _said(row, c)]:
             found.set_aside.append((name, f"{where} has nothing under {', '.join(empty)}"))
-        elif points and not more["points"].is_file():
-            found.set_aside.append((name, f"{where}: there is no file {points}"))
+        elif lost := [file.name for file in beside if not file.is_file()]:
+            found.set_aside.append((name, f"{where}: there is no file {', '.join(lost)}"))
         else:
             parts[split].append((name, images, label, more))
     _each_once([name for part in parts.values() for name, *_ in part], path)

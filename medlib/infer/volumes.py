@@ -41,9 +41,8 @@ class VolumeOutput(Output):
     def target(self, truth: Kind) -> Volume:
         """The scan in deviations from what is usual."""
         assert isinstance(truth, Volume)
-        scaled, empty = (
-            (v - self.mean) / self.deviation for v in (truth.data.float(), truth.background)
-        )
+        scaled = (truth.data.float() - self.mean) / self.deviation
+        empty = (truth.background - self.mean) / self.deviation
         return replace(truth, data=scaled, background=empty, units="1")
 
     def wrap(self, answer: Tensor, grid: Grid) -> Volume:

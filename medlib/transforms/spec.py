@@ -91,7 +91,8 @@ def _name(kind: type) -> str:
     return kind.__name__
 
 
-_KINDS = {kind.__name__: kind for kind in (Volume, *SCAN_KINDS.values())}
+_SCANS: tuple[type[Volume], ...] = (Volume, *SCAN_KINDS.values())
+_KINDS = {kind.__name__: kind for kind in _SCANS}
 
 # What is no plain value, the word that marks it, and how it is written and read.
 _TAGGED: Mapping[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = MappingProxyType(

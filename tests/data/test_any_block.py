@@ -21,6 +21,7 @@ from medlib.data import (
     MultiVolumeBlock,
     PointsBlock,
     VolumeBlock,
+    from_table,
     held_out,
 )
 from medlib.infer import (
@@ -144,6 +145,17 @@ def test_every_block_becomes_as_many_channels_as_it_says(cases):
         value = block.read(cases[0], on=cases[0].scan.grid)
         assert block.input.tensor(value, GRID).shape == (block.input.channels, *GRID.shape)
         assert len(block.input.empty(value)) == block.input.channels
+
+
+def test_a_table_names_further_masks(cases, tmp_path):
+    case = cases[0]
+    where = {"scan:t1": case.scan.files[0].path, "mask:earlier": case.masks["earlier"]}
+    rows = [",".join(("name", *where)), ",".join(("a", *map(str, where.values())))]
+    lost = ",".join(("b", str(where["scan:t1"]), "nowhere.nii.gz"))
+    (tmp_path / "cases.csv").write_text("\n".join([*rows, lost]))
+    found = from_table(tmp_path / "cases.csv")
+    assert [one.masks for one in found.cases] == [case.masks]
+    assert "there is no file nowhere.nii.gz" in str(found.set_aside)
 
 
 @settings(max_examples=20)
