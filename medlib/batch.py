@@ -12,10 +12,19 @@ import torch
 
 from medlib import io
 from medlib._version import __version__
-from medlib.infer import BeliefOutput, MaskOutput, MeasurementOutput, Output, PointsOutput
+from medlib.infer import (
+    BeliefOutput,
+    BoxesOutput,
+    MaskOutput,
+    MeasurementOutput,
+    MultiVolumeOutput,
+    Output,
+    PointsOutput,
+    VolumeOutput,
+)
 from medlib.ledger import Ledger, Prediction, entries, state_of
 from medlib.package import Model
-from medlib.types import Kind, verb
+from medlib.types import Kind, Volume, verb
 
 
 @verb
@@ -45,6 +54,24 @@ def _(output: MaskOutput) -> Mapping[str, str]:
 @forms.register
 def _(output: PointsOutput) -> Mapping[str, str]:
     return {"markups": ".mrk.json"}
+
+
+@forms.register
+def _(output: BoxesOutput) -> Mapping[str, str]:
+    return {"markups": ".mrk.json", "json": ".json"}
+
+
+@forms.register
+def _(output: VolumeOutput) -> Mapping[str, str]:
+    return {"nifti": ".nii.gz"}
+
+
+@forms.register
+def _(output: MultiVolumeOutput) -> Mapping[str, str]:
+    raise ValueError(
+        "this model makes several volumes of one scan, which are not written for whole folders; "
+        "predict scan by scan, and save each part of what comes"
+    )
 
 
 @forms.register
@@ -99,7 +126,7 @@ def predict_all(
 ) -> BatchReport:
     """Predict every scan at ``source`` and write what was found into ``out``.
 
-    Structures become masks, landmarks lists of markups; see :func:`forms`. All that numbers and
+    Structures become masks, landmarks and boxes lists of markups; see :func:`forms`. All that numbers and
     words can say is in ``predictions.csv``, a row a scan, and for programs in ``predictions.jsonl``.
 
     A scan that cannot be used becomes a refusal and does not stop the others. Each file is
@@ -119,14 +146,14 @@ def predict_all(
 
     Raises:
         FileNotFoundError: when there is nothing at ``source``.
-        ValueError: when there is not one scan, usable or not; for a format that there is not; or
-            when ``out`` is ``source``, since scans and results could not be told apart the next
-            time.
+        ValueError: when there is not one scan, usable or not; for a format that there is not; for
+            a model that is shown more than a scan; or when ``out`` is ``source``, since scans and
+            results could not be told apart the next time.
     """
     root, folder = Path(source).resolve(), Path(out).resolve()
     if folder == root:
         raise ValueError(f"{out} holds the scans: name another folder for the results")
-    endings = _endings(model, formats)
+    kind, endings = model.kind, _endings(model, formats)
     found = io.survey(source)
     inner = folder if folder.is_relative_to(root) else None
     stacks = [s for s in found.stacks if not (inner and _inside(s, inner))]
@@ -150,7 +177,7 @@ def predict_all(
                 left = _left((time.monotonic() - begun) * (len(jobs) - number), number)
                 progress(f"{number + 1}/{len(jobs)} {job.stack.name}{left}")
             try:
-                predictions.append(job.run(model))
+                predictions.append(job.run(model, kind))
                 ledger.add(predictions[-1])
             except (ValueError, FileExistsError) as error:
                 refusals.append((job.stack.name, str(error)))
@@ -233,9 +260,9 @@ class _Job:
             raise FileExistsError(f"{', '.join(sorted(there))} is already there, and was left as it is")  # fmt: skip
         return False
 
-    def run(self, model: Model) -> Prediction:
+    def run(self, model: Model, kind: type[Volume]) -> Prediction:
         """Predict the scan and write the files."""
-        scan, mended = self.stack.read_with_notes(model.kind)
+        scan, mended = self.stack.read_with_notes(kind)
         value = model.predict(scan)
         notes = (*self.notes, *self.stack.warnings, *self.stack.repairs, *mended)
         # A segmentation first: it may be refused, and then nothing is left behind.

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     MR = "mr"
     PET = "pet"
     US = "us"
+    XR = "xr"
 
 
 class Format(StrEnum):
@@ -50,6 +51,8 @@ class Format(StrEnum):
     NIFTI = "nifti"
     SEG = "seg"
     BOTH = "both"
+    MARKUPS = "markups"
+    JSON = "json"
 
 
 def _known(name: str) -> str:
@@ -63,13 +66,45 @@ def _known(name: str) -> str:
     return name
 
 
+def _kinds(text: str) -> str:
+    """A kind of scan, or ``T1=mr,FLAIR=mr``."""
+    parts = [part.rpartition("=") for part in text.split(",")]
+    known, names = [kind.value for kind in Kind], [name for name, _, _ in parts]
+    if any(kind not in known for _, _, kind in parts):
+        raise typer.BadParameter(f"{text!r}: the kinds of scan are {', '.join(known)}")
+    if (len(parts) > 1 and not all(names)) or len(set(names)) < len(names):
+        raise typer.BadParameter(f"{text!r}: of several series each has a name, as T1=mr,FLAIR=mr")
+    return text
+
+
+def _kind_said(text: str) -> str | dict[str, str]:
+    """What was typed, as the library takes it."""
+    parts = [part.rpartition("=") for part in text.split(",")]
+    return {name: kind for name, _, kind in parts} if parts[0][0] else text
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print a report for programs instead of text.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that are already there.")]
-Scans = Annotated[Path, typer.Argument(help="A folder of scans, DICOM or NIfTI.")]
-LabelFiles = Annotated[
-    Path, typer.Option("--labels", help="A folder of label maps (NIfTI) or DICOM SEG.")
+Scans = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder of scans: DICOM, NIfTI, or pictures of radiographs; or, without --labels, "
+        "a data set as nnU-Net or the Decathlon lay them out, or a table of scans and labels."
+    ),
 ]
-KindOfScan = Annotated[Kind, typer.Option("--kind", help="What the scans are.")]
+LabelFiles = Annotated[
+    Path | None,
+    typer.Option("--labels", help="A folder of label maps (NIfTI, PNG) or DICOM SEG."),
+]
+KindOfScan = Annotated[
+    str,
+    typer.Option(
+        "--kind",
+        metavar="ct|mr|pet|us|xr",
+        callback=_kinds,
+        help="What the scans are; of several series each, as T1=mr,FLAIR=mr.",
+    ),
+]
 
 
 @app.command()
@@ -110,8 +145,11 @@ def convert(
 @app.command()
 def plan(
     scans: Scans,
-    labels: LabelFiles,
     kind: KindOfScan,
+    labels: LabelFiles = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long the training is to take.")
+    ] = 20.0,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the plan, for example plan.json.")
     ] = None,
@@ -124,11 +162,10 @@ def plan(
             _writable(out, overwrite=overwrite)
         from medlib.tasks import segmenter
 
-        made = segmenter(scans, labels, kind=kind.value).plan
+        made = segmenter(scans, labels, kind=_kind_said(kind), minutes=minutes).plan
         if out is not None:
             made.save(out)
-        network, batch = made.architecture.name, made.batch_size
-        lines = [*made.reasons, f"network: {network}; {batch} patches a step"]
+        lines = list(made.reasons)
         if out is not None:
             lines.append(f"The plan is in {out}. Use it with: medlib train … --plan {out}")
         _print(made.to_dict() if as_json else "\n".join(lines))
@@ -137,12 +174,17 @@ def plan(
 @app.command()
 def train(
     scans: Scans,
-    labels: LabelFiles,
     kind: KindOfScan,
     out: Annotated[Path, typer.Option(help="The model to write, for example liver.medlib.")],
+    labels: LabelFiles = None,
     minutes: Annotated[
-        float, typer.Option(min=0.1, help="How long it may take, everything included.")
-    ] = 20.0,
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="How long it may take, everything included; left out, as long as the plan says, "
+            "which is 20 unless somebody has edited it.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed learns the same.")] = 0,
     validation: Annotated[
         str,
@@ -178,9 +220,10 @@ def train(
         learn = segmenter(
             scans,
             labels,
-            kind=kind.value,
+            kind=_kind_said(kind),
             validation=splitter,
             plan=None if plan_file is None else Plan.load(plan_file),
+            minutes=minutes or 20.0,
             seed=seed,
             callbacks=[] if as_json else [Progress()],
         )
@@ -218,7 +261,11 @@ def predict(
     out: Annotated[Path, typer.Option(help="A folder for the results, named after their input.")],
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", help="Of structures: NIfTI label maps (usual), DICOM SEG, both."),
+        typer.Option(
+            "--format",
+            help="Of structures: NIfTI label maps (usual), DICOM SEG, or both; of boxes: markups "
+            "for 3D Slicer (usual), or JSON.",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,

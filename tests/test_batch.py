@@ -16,9 +16,11 @@ from medlib.infer import (
     BeliefOutput,
     MaskOutput,
     MeasurementOutput,
+    MultiVolumeOutput,
     PointsOutput,
     Predictor,
     VolumeInput,
+    VolumeOutput,
 )
 from medlib.ledger import LINES, TABLE, Ledger, entries
 from medlib.package import Manifest, Model
@@ -273,6 +275,27 @@ def test_landmarks_are_written_where_they_are(tmp_path):
     assert report.predictions[0].files[0].name == "a.mrk.json"
     with pytest.raises(ValueError, match=r"not written as seg; it can be written as markups"):
         predict_all(model, source, tmp_path / "out", formats=("seg",))
+
+
+def test_a_scan_that_was_made_is_written_where_the_first_one_lies(tmp_path):
+    class Doubled(Brightest):
+        def forward(self, x):
+            return 2 * x + 0 * self.weight[0]
+
+    source = scans(tmp_path / "in", "a.nii.gz")
+    model = model_of(Doubled(), VolumeOutput(MRVolume))
+    predict_all(model, source, tmp_path / "out")
+    made = io.read_volume(tmp_path / "out" / "a.nii.gz", MRVolume)
+    assert made.grid.close_to(GRID)
+    assert torch.allclose(made.data, model.predict(source / "a.nii.gz").data, atol=1e-3)
+
+
+def test_what_a_folder_cannot_hold_is_said_before_anything_is_predicted(tmp_path):
+    source = scans(tmp_path / "in", "a.nii.gz")
+    several = MultiVolumeOutput(tuple(VolumeOutput(MRVolume, name=n) for n in ("T1", "T2")))
+    with pytest.raises(ValueError, match="several volumes of one scan"):
+        predict_all(model_of(Head(2), several), source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_shadow_has_an_area_and_no_volume():

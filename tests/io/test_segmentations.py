@@ -1,6 +1,7 @@
 """DICOM segmentations: clean by a validator, and back on the image's grid with nothing lost."""
 
 import subprocess
+from dataclasses import replace
 
 import highdicom
 import numpy as np
@@ -65,6 +66,22 @@ def test_overlapping_structures_are_kept(tmp_path, stack):
     with pytest.raises(ValueError, match="label map cannot hold"):
         write_seg(mask, stack, tmp_path / "t.dcm", labelmap=True, **BY)
     assert not (tmp_path / "t.dcm").exists()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_nobody_looked_for_has_no_segment_that_says_it_is_not_there(tmp_path, stack, layers):
+    mask = mask_on(stack.grid, layers=layers)
+    data = torch.where(mask.data == 1, 0, mask.data)
+    mask = replace(mask, data=data, annotated=("liver tumour", "widget"))
+    write_seg(mask, stack, tmp_path / "s.dcm", **BY)
+    written = pydicom.dcmread(tmp_path / "s.dcm")
+    assert [s.SegmentLabel for s in written.SegmentSequence] == ["liver tumour", "widget"]
+    read = read_mask(tmp_path / "s.dcm", on=stack.grid)
+    for name in read.labels.names:
+        assert torch.equal(read.structure(name), mask.structure(name))
+    nothing = replace(mask, data=torch.zeros_like(data), annotated=())
+    with pytest.raises(ValueError, match="nothing to write"):
+        write_seg(nothing, stack, tmp_path / "t.dcm", **BY)
 
 
 def test_ids_come_back_by_name(tmp_path, stack):

@@ -48,7 +48,8 @@ def write_seg(
     """Write a mask as a DICOM SEG that refers to the images it was drawn on.
 
     A structure's code is its label's, or the one :func:`medlib.types.anatomy.concept_for` knows
-    for its name; sides become modifiers. Patient and study are those of the images.
+    for its name; sides become modifiers. Patient and study are those of the images. Structures
+    that nobody looked for have no segment: an empty one would say that they are not there.
 
     Args:
         mask: on the grid of ``stack`` (its axes may run another way).
@@ -86,24 +87,27 @@ def write_seg(
         )
     if labelmap and mask.overlaps:
         raise ValueError("a label map cannot hold structures that overlap")
-    if not len(mask.labels):
-        raise ValueError("the mask has no labels, so there is nothing to write")
+    labels = _written(mask)
+    if not labels:
+        raise ValueError(
+            "the mask has no labels that were looked for, so there is nothing to write"
+        )
     import highdicom as hd
     from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
     kinds = hd.seg.SegmentationTypeValues
-    concepts = [_concept(label) for label in mask.labels]
+    concepts = [_concept(label) for label in labels]
     algorithm = (algorithm_type, algorithm_name, algorithm_version)
     with quiet():
         sources = _sources(stack)
         segmentation = hd.seg.Segmentation(
             source_images=sources,
-            pixel_array=_planes(placed(mask, stack.grid, stack.name)),
+            pixel_array=_planes(placed(mask, stack.grid, stack.name), labels),
             segmentation_type=kinds.LABELMAP if labelmap else kinds.BINARY,
             segment_descriptions=[
                 _description(number, label, concept, algorithm)
                 for number, (label, concept) in enumerate(
-                    zip(mask.labels, concepts, strict=True), start=1
+                    zip(labels, concepts, strict=True), start=1
                 )
             ],
             series_instance_uid=series_uid or generate_uid(),
@@ -123,7 +127,7 @@ def write_seg(
             segmentation.save_as(partial)
     return tuple(
         f"{label.name!r} has no code: it is written as a tissue of that name"
-        for label, concept in zip(mask.labels, concepts, strict=True)
+        for label, concept in zip(labels, concepts, strict=True)
         if concept.type == TISSUE and label.code is None
     )
 
@@ -179,14 +183,20 @@ def _geometry(stack: DicomStack, sources: Sequence[Dataset]) -> dict[str, Any]:
     }
 
 
-def _planes(mask: Mask) -> Array:
+def _written(mask: Mask) -> list[Label]:
+    """The structures that were looked for, and any others that are there all the same."""
+    told = {*mask.known.ids, *mask.present_ids()}
+    return [label for label in mask.labels if label.id in told]
+
+
+def _planes(mask: Mask, labels: Sequence[Label]) -> Array:
     """Segment numbers 1, 2, … as (slice, row, column); overlapping, as booleans with one more axis."""
     voxels: Array = mask.data.cpu().numpy()
     if mask.overlaps:
-        return np.stack([(voxels == i).any(0) for i in mask.labels.ids], axis=-1)
-    dtype = np.uint8 if len(mask.labels) < 256 else np.uint16
-    lookup = np.zeros(max(mask.labels.ids) + 1, dtype)
-    lookup[list(mask.labels.ids)] = np.arange(1, len(mask.labels) + 1)
+        return np.stack([(voxels == label.id).any(0) for label in labels], axis=-1)
+    dtype = np.uint8 if len(labels) < 256 else np.uint16
+    lookup = np.zeros(max(label.id for label in labels) + 1, dtype)
+    lookup[[label.id for label in labels]] = np.arange(1, len(labels) + 1)
     numbered: Array = lookup[voxels[0]]
     return numbered
 

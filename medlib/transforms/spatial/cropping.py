@@ -85,7 +85,17 @@ class Pad(Transform):
 
 
 @dataclass(frozen=True)
-class CropOrPad(Transform):
+class _Sized(Transform):
+    """What has a size to reach; 0 leaves an axis as it is."""
+
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        _check_shape(self.shape, least=0)
+
+
+@dataclass(frozen=True)
+class CropOrPad(_Sized):
     """Cuts or pads to ``shape`` voxels about the middle.
 
     Args:
@@ -94,11 +104,6 @@ class CropOrPad(Transform):
     Raises:
         ValueError: for sizes below 0.
     """
-
-    shape: Shape
-
-    def __post_init__(self) -> None:
-        _check_shape(self.shape, least=0)
 
     def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the size is already so."""
@@ -109,7 +114,7 @@ class CropOrPad(Transform):
 
 
 @dataclass(frozen=True)
-class PadTo(Transform):
+class PadTo(_Sized):
     """Pads to at least ``shape`` voxels, about the middle; cuts nothing.
 
     Args:
@@ -118,11 +123,6 @@ class PadTo(Transform):
     Raises:
         ValueError: for sizes below 0.
     """
-
-    shape: Shape
-
-    def __post_init__(self) -> None:
-        _check_shape(self.shape, least=0)
 
     def draw(self, scene: Scene, chance: Chance) -> Move | None:
         """The move, or nothing when the scan is large enough."""
