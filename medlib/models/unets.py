@@ -156,7 +156,7 @@ class ResidualUNet(UNet):  # type: ignore[misc]
             x = down(x)
             skips.append(x)
         x = encoder[-1](x)
-        levels = []
+        levels: list[Tensor] = []
         for up, skip in zip(decoder, reversed(skips), strict=True):
             x = up(torch.cat([skip, x], 1))
             levels.insert(0, x)

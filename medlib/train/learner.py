@@ -255,6 +255,7 @@ class Learner:
                 # On a busy machine validation is slow: it may take a fifth of the time, no more.
                 pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
                 self.due = self.budget.progress(self.step) + pause
+                train_thawed(self.network)  # prediction leaves all of it training, or none
                 continue
             if self.progress >= 1.0:
                 if not self.step:
