@@ -48,6 +48,13 @@ class Summary:
 
     Args:
         stages: in order; the last one failed, if any did.
+
+    Example:
+        >>> print(Summary((Stage("find cases", "2: a, b"), Stage("split", error="only one patient"))))
+        find cases
+            2: a, b
+        split
+            FAILED: only one patient
     """
 
     stages: tuple[Stage, ...]

@@ -175,6 +175,13 @@ class MaskInput(Input):
     Args:
         labels: a channel each, in order; they are found by their names.
         name: what the mask is called.
+
+    Example:
+        >>> table = Labels.of(["liver", "spleen"])
+        >>> mask = Mask(torch.tensor([[[[0, 2, 1]]]]), Grid.from_axes((1, 1, 3)), table)
+        >>> MaskInput(table).tensor(mask, mask.grid)[:, 0, 0]
+        tensor([[0., 0., 1.],
+                [0., 1., 0.]])
     """
 
     labels: Labels
@@ -208,6 +215,11 @@ class PointsInput(Input):
         names: of the landmarks, a channel each.
         sigma_mm: of the Gaussian about each.
         name: what they are called together.
+
+    Example:
+        >>> tip = Points([[0, 0, 0]], ("tip",))
+        >>> PointsInput(("tip",), sigma_mm=1.0).tensor(tip, Grid.from_axes((1, 1, 3)))
+        tensor([[[[1.0000, 0.6065, 0.1353]]]])
     """
 
     names: tuple[str, ...]
@@ -315,6 +327,12 @@ class WordsInput(Input):
         vocabulary: a channel each word.
         exclusive: whether exactly one is true, or each may be.
         name: what is answered.
+
+    Example:
+        >>> sex = WordsInput(("f", "m"), name="sex")
+        >>> sex.tensor(Category("m", ("f", "m")), Grid.from_axes((1, 1, 2)))[:, 0, 0]
+        tensor([[0., 0.],
+                [1., 1.]])
     """
 
     vocabulary: tuple[str, ...]

@@ -23,6 +23,12 @@ class VolumeOutput(Output):
         mean: of the training cases' voxels, in the kind's units.
         deviation: likewise.
         name: what it is called; empty for one without a name.
+
+    Example:
+        >>> from medlib.types import CTVolume
+        >>> made = VolumeOutput(CTVolume, mean=40.0, deviation=20.0)
+        >>> made.wrap(torch.full((1, 1, 1, 2), 0.5), Grid.from_axes((1, 1, 2))).data.tolist()
+        [[[[50.0, 50.0]]]]
     """
 
     kind: type[Volume]

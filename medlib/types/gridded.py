@@ -208,6 +208,11 @@ class Reference(Kind):
 
     Args:
         scan: a volume, or several on one grid.
+
+    Example:
+        >>> ct = CTVolume(torch.zeros(1, 2, 3, 4), Grid.from_axes((2, 3, 4)))
+        >>> Reference(ct).grid == ct.grid
+        True
     """
 
     scan: Volume | MultiVolume

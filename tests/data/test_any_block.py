@@ -20,6 +20,7 @@ from medlib.data import (
     MeasurementBlock,
     MultiVolumeBlock,
     PointsBlock,
+    Store,
     VolumeBlock,
     from_table,
     held_out,
@@ -251,6 +252,16 @@ def test_a_scan_to_be_learned_is_moved_and_never_blurred_or_normalised(cases):
     assert usual.mean == pytest.approx(float(torch.stack(seen).mean()), rel=1e-5)
     target = data.train.collate([item]).targets[0]
     torch.testing.assert_close(target.data * usual.deviation + usual.mean, truth.scan.data)
+
+
+def test_a_scan_to_be_learned_comes_back_from_the_store_as_it_was(cases, tmp_path):
+    block = DataBlock((SCAN, BOTH), lambda found: found, held_out(["case_2"]))
+    first = block.datasets(cases).train.prepared(0).values[1]
+    for _ in range(2):
+        kept = block.datasets(cases, store=Store(tmp_path)).train.prepared(0).values[1]
+        assert isinstance(kept, Reference)
+        assert [type(part) for part in kept.scan.parts] == [MRVolume, CTVolume]
+        assert torch.equal(kept.data, first.data)
 
 
 class Doubled(nn.Module):
