@@ -29,6 +29,7 @@ _RARE = -4.6  # of an untrained network each voxel is a middle with 1% (Lin et a
 _SIGMAS = 6.0  # in the length of a finding, that the heat around its middle has
 _NARROWEST = 0.5  # voxels: a sigma below this would leave no heat but in the middle
 _SAME = 0.2  # boxes of one label that overlap more are one finding seen twice
+_SHORTEST_MM = 1e-3  # what is flat has a logarithm too
 _LARGEST = 6.0  # the logarithm of how many times larger than usual a box may be
 
 
@@ -84,8 +85,8 @@ class BoxesOutput(Output):
 
     def answer(self, raw: Tensor, grids: Sequence[Grid]) -> BoxMaps:
         """The maps in millimetres, with where they lie."""
-        count = len(self.labels)
-        heat, away, size = raw.float().split((count, 3, 3), dim=1)
+        raw, count = raw.float(), len(self.labels)
+        heat, away, size = raw[:, :count], raw[:, count : count + 3], raw[:, count + 3 :]
         size = size.clamp(-_LARGEST, _LARGEST) + float(np.log(self.usual_mm))
         return BoxMaps(heat + _RARE, away * self.usual_mm, size, tuple(grids))
 
@@ -131,41 +132,55 @@ def encode(boxes: Boxes, grid: Grid, labels: Labels) -> Asked:
     Raises:
         ValueError: for boxes without labels, or with one that is not among ``labels``.
     """
-    heat = torch.zeros((len(labels), *grid.shape))
-    away, size = torch.zeros((3, *grid.shape)), torch.zeros((3, *grid.shape))
-    hottest, weight = torch.zeros(grid.shape), torch.zeros(grid.shape)
-    middles, lengths = grid.to_index(boxes.centres), _lengths(boxes, grid)
-    spacing = np.array(grid.spacing)
-    own, rows = torch.full(grid.shape, -1), _rows(boxes, labels)
+    heat, weight = torch.zeros(len(labels), *grid.shape), torch.zeros(grid.shape)
+    away, size = torch.zeros(3, *grid.shape), torch.zeros(3, *grid.shape)
+    hottest, whose = torch.zeros(grid.shape), torch.full(grid.shape, -1)
+    middles, lengths, rows = (
+        grid.to_index(boxes.centres),
+        _lengths(boxes, grid),
+        _rows(boxes, labels),
+    )
     for number, row in enumerate(rows):
-        middle = middles[number]
         sigma = np.maximum(lengths[number] / _SIGMAS, _NARROWEST)
-        first = np.maximum(np.ceil(middle - 3 * sigma), 0).astype(int)
-        last = np.minimum(np.floor(middle + 3 * sigma), np.array(grid.shape) - 1).astype(int)
-        if (first > last).any():
+        window = _window(middles[number], 3 * sigma, grid)
+        if window is None:
             continue
-        here = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
-        apart = [middle[k] - np.arange(first[k], last[k] + 1) for k in range(3)]
-        parts = [np.exp(-0.5 * (apart[k] / sigma[k]) ** 2) for k in range(3)]
-        warm = torch.from_numpy(np.einsum("i,j,k->ijk", *parts)).float()
-        nearest = tuple(np.rint(middle).astype(int).tolist())
-        inside = all(0 <= n < count for n, count in zip(nearest, grid.shape, strict=True))
-        if inside:
-            warm[tuple(n - a for n, a in zip(nearest, first.tolist(), strict=True))] = 1.0
-        heat[(row, *here)] = torch.maximum(heat[(row, *here)], warm)
-        ours = warm > hottest[here]
-        hottest[here] = torch.where(ours, warm, hottest[here])
-        own[here] = torch.where(ours, number if inside else -1, own[here])
-        for axis in range(3):
-            line = torch.from_numpy(apart[axis] * spacing[axis]).float()
-            distance = line.view([-1 if k == axis else 1 for k in range(3)]).expand(warm.shape)
-            away[(axis, *here)] = torch.where(ours, distance, away[(axis, *here)])
-            length = float(np.log(max(lengths[number, axis] * spacing[axis], 1e-3)))
-            size[(axis, *here)] = torch.where(ours, length, size[(axis, *here)])
+        apart, warm = _heat(middles[number], sigma, window)
+        heat[row][window].copy_(torch.maximum(heat[row][window], warm))
+        ours = warm > hottest[window]
+        hottest[window][ours] = warm[ours]
+        whose[window][ours] = number if bool((warm == 1).any()) else -1
+        long = np.log((lengths[number] * grid.spacing).clip(min=_SHORTEST_MM))
+        for axis, step in enumerate(grid.spacing):
+            away[axis][window][ours] = apart[axis].expand(warm.shape)[ours] * step
+            size[axis][window][ours] = float(long[axis])
     for number in range(len(rows)):
-        mine = own == number
+        mine = whose == number
         weight[mine] = hottest[mine] / hottest[mine].sum()
     return Asked(heat, away, size, weight)
+
+
+def _window(middle: FloatArray, reach: FloatArray, grid: Grid) -> tuple[slice, ...] | None:
+    """The voxels within reach, in voxels, of a place; None where there is none on the grid."""
+    first = np.maximum(np.ceil(middle - reach), 0).astype(int).tolist()
+    last = np.minimum(np.floor(middle + reach), np.array(grid.shape) - 1).astype(int).tolist()
+    window = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
+    return window if all(a <= b for a, b in zip(first, last, strict=True)) else None
+
+
+def _heat(
+    middle: FloatArray, sigma: FloatArray, window: tuple[slice, ...]
+) -> tuple[list[Tensor], Tensor]:
+    """How many voxels away the middle is along each axis, and the heat, 1 in its very voxel."""
+    apart, warm, nearest = [], torch.ones(()), torch.ones((), dtype=torch.bool)
+    for axis, part in enumerate(window):
+        index = np.arange(part.start, part.stop)
+        shape = [-1 if k == axis else 1 for k in range(3)]
+        line = torch.from_numpy(middle[axis] - index).float().view(shape)
+        apart.append(line)
+        warm = warm * torch.exp(-0.5 * (line / float(sigma[axis])) ** 2)
+        nearest = nearest & torch.from_numpy(index == np.rint(middle[axis])).view(shape)
+    return apart, warm.masked_fill(nearest, 1.0)
 
 
 def _rows(boxes: Boxes, labels: Labels) -> list[int]:

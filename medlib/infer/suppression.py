@@ -27,7 +27,8 @@ def upright_overlaps(ours: FloatArray, theirs: FloatArray) -> FloatArray:
     both = (high - low).clip(min=0).prod(-1)
     size, other = ((ends[:, 1] - ends[:, 0]).prod(-1) for ends in (ours, theirs))
     whole = size[:, None] + other[None] - both
-    return np.divide(both, whole, out=np.zeros_like(both), where=whole > 0)
+    shared: FloatArray = np.divide(both, whole, out=np.zeros_like(both), where=whole > 0)
+    return shared
 
 
 def suppressed(ends: FloatArray, scores: FloatArray, most: float) -> npt.NDArray[np.intp]:

@@ -122,7 +122,8 @@ def _region(markup: Mapping[str, Any]) -> FloatArray:
         raise UnreadableError("the axes of a region are not at right angles, or not of length 1")
     if size.min() <= 0:
         raise UnreadableError(f"a region has the size {size.tolist()}, and has no volume")
-    return (centre + (_CORNERS * size) @ axes.T) * scale  # type: ignore[no-any-return]
+    corners: FloatArray = (centre + (_CORNERS * size) @ axes.T) * scale
+    return corners
 
 
 def _score(markup: Mapping[str, Any]) -> float | None:

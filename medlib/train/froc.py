@@ -89,7 +89,8 @@ class Found:
             axis=1,
         )
         whole = np.broadcast_to(total[:, None], best.shape)
-        return np.divide(best, whole, out=np.full_like(best, nan), where=whole > 0)
+        share: FloatArray = np.divide(best, whole, out=np.full_like(best, nan), where=whole > 0)
+        return share
 
     def froc(self, weights: FloatArray) -> FloatArray:
         """LUNA16's figure of each draw: the mean sensitivity over :data:`RATES`.

@@ -151,7 +151,7 @@ def _(prediction: Boxes, truth: Boxes) -> tuple[dict[str, float], str, bool]:
 
 
 @verb
-def overall(prediction: Kind, truth: Kind, pairs: object) -> dict[str, float]:
+def overall(prediction: Kind, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
     """Figures of all cases together, which no mean of the cases' own gives.
 
     Args:
@@ -163,14 +163,13 @@ def overall(prediction: Kind, truth: Kind, pairs: object) -> dict[str, float]:
 
 
 @overall.register
-def _(prediction: Belief, truth: Kind, pairs: object) -> dict[str, float]:
-    beliefs, truths = zip(*pairs, strict=True)  # type: ignore[call-overload]
-    return _together(beliefs, [_answers(each) for each in truths])
+def _(prediction: Belief, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+    return _together([belief for belief, _ in pairs], [_answers(each) for _, each in pairs])
 
 
 @overall.register
-def _(prediction: Boxes, truth: Boxes, pairs: object) -> dict[str, float]:
-    return froc.together(pairs)  # type: ignore[arg-type]
+def _(prediction: Boxes, truth: Boxes, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+    return froc.together(pairs)
 
 
 def _answers(truth: Kind) -> Sequence[bool]:
