@@ -19,7 +19,16 @@ import numpy.typing as npt
 
 from medlib.io.files import written_whole
 from medlib.overlays import HEAT, draw
-from medlib.planes import PLANES, Panel, check_grids, default_window, focus, upright, voxel_at
+from medlib.planes import (
+    PLANES,
+    Panel,
+    check_grids,
+    default_window,
+    focus,
+    upright,
+    verbatim,
+    voxel_at,
+)
 from medlib.space import Grid
 from medlib.types import (
     Answer,
@@ -191,7 +200,7 @@ def _figure(
     caption = dict.fromkeys(describe(v) for v in overlays if isinstance(v, Answer))
     if rows[0].scan is None and all(isinstance(v, Answer) for v in overlays):
         figure = Figure(figsize=(6, 0.8 + 0.4 * len(caption)), facecolor="black")
-        figure.text(0.5, 0.5, "\n".join(caption), color="white", ha="center", va="center")
+        figure.text(0.5, 0.5, verbatim("\n".join(caption)), color="white", ha="center", va="center")
         return figure
     given = _grid_of(rows)
     check_grids(given, *overlays)
@@ -215,7 +224,7 @@ def _figure(
                 legend |= draw(value, panel)
             panel.frame()
             axes.set_title(name, color="white", fontsize=10)
-        line[0].set_ylabel(row.title, color="white", fontsize=13)
+        line[0].set_ylabel(verbatim(row.title), color="white", fontsize=13)
     _explain(figure, legend, caption)
     if any(isinstance(value, Probabilities) for value in seen):
         _heat_scale(figure, panels, label or "the likeliest structure")
@@ -255,7 +264,9 @@ def _explain(figure: Figure, legend: Mapping[str, str], caption: Iterable[str]) 
 
     if legend:
         figure.legend(
-            handles=[Line2D([], [], color=c, lw=3, label=name) for name, c in legend.items()],
+            handles=[
+                Line2D([], [], color=c, lw=3, label=verbatim(name)) for name, c in legend.items()
+            ],
             loc="outside lower center",
             ncols=min(6, len(legend)),
             facecolor="black",

@@ -133,7 +133,7 @@ class Panel:
         self, text: str, across: float, down: float, *, colour: str, clear: float = 1
     ) -> None:
         """Write words beside a place in the picture, to be read on bone too."""
-        self.axes.annotate(text, (across, down), (5, 5), textcoords="offset points", color=colour,
+        self.axes.annotate(verbatim(text), (across, down), (5, 5), textcoords="offset points", color=colour,
                            alpha=clear, fontsize=9, fontweight="bold", annotation_clip=True,
                            path_effects=_rimmed(1.5))  # fmt: skip
 
@@ -261,3 +261,8 @@ def check_grids(grid: Grid, *values: Kind) -> None:
                 f"the {type(value).__name__.lower()} is not on the scan's grid: "
                 + grid.difference(value.grid)
             )
+
+
+def verbatim(text: str) -> str:
+    """Words for matplotlib to draw as they are: between two $ it would read a formula."""
+    return text.replace("$", r"\$")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from medlib.planes import verbatim
 from medlib.report.calibration import Truth, matched, reliability
 from medlib.space.grid import FloatArray
 from medlib.train import Scores
@@ -348,8 +349,3 @@ def _ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> Any:
 
 def _short(name: str) -> str:
     return verbatim(name if len(name) <= 28 else f"{name[:27]}…")
-
-
-def verbatim(text: str) -> str:
-    """Words for matplotlib to draw as they are: between two $ it would read a formula."""
-    return text.replace("$", r"\$")

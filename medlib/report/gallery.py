@@ -12,8 +12,7 @@ import numpy as np
 from medlib.data import Batch, Datasets
 from medlib.overlays import draw
 from medlib.pictures import show
-from medlib.planes import PLANES, Panel, default_window, focus, upright, voxel_at
-from medlib.report.charts import verbatim
+from medlib.planes import PLANES, Panel, default_window, focus, upright, verbatim, voxel_at
 from medlib.report.results import Ends, Result, scan_of, where_to_look
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
@@ -24,6 +23,7 @@ from medlib.types import (
     Gridded,
     Kind,
     Mask,
+    MultiVolume,
     Points,
     Radiograph,
     Shape,
@@ -137,7 +137,10 @@ def side_by_side(results: Sequence[tuple[Volume, Result]]) -> Figure:
         at = where_to_look(result, scan.grid)
         for head, value in zip(heads, (result.truth, result.prediction), strict=False):
             title = f"{head}\n{result}" if head else f"{result}\n{in_words(result)}"
-            legend |= _draw(next(panels), scan, (value,), at, title)
+            if isinstance(value, Volume):  # a scan that was made is drawn in its own greys
+                legend |= _draw(next(panels), value, (), at, title)
+            else:
+                legend |= _draw(next(panels), scan, (value,), at, title)
     _explain(figure, legend)
     return figure
 
@@ -170,6 +173,19 @@ def compare(truth: Kind, prediction: Kind, *, scan: Volume, at: FloatArray) -> F
 @compare.register
 def _(truth: Mask, prediction: Mask, *, scan: Volume, at: FloatArray) -> Figure:
     return show(scan, truth, prediction, at=at)  # type: ignore[no-any-return]
+
+
+@compare.register
+def _(truth: Volume, prediction: Volume, *, scan: Volume, at: FloatArray) -> Figure:
+    rows = MultiVolume((scan, truth, prediction), ("shown", "reference", "prediction"))
+    return show(rows, at=at)  # type: ignore[no-any-return]
+
+
+@compare.register
+def _(truth: MultiVolume, prediction: MultiVolume, *, scan: Volume, at: FloatArray) -> Figure:
+    made = [(f"{name} (predicted)", prediction[name]) for name in truth.names]
+    names, parts = zip(*zip(truth.names, truth.parts, strict=True), *made, strict=True)
+    return show(MultiVolume(parts, names), at=at)  # type: ignore[no-any-return]
 
 
 @compare.register

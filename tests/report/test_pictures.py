@@ -31,6 +31,7 @@ from medlib.types import (
     Labels,
     Mask,
     Measurement,
+    MultiVolume,
     Points,
     describe,
 )
@@ -126,9 +127,12 @@ def test_every_kind_is_compared():
     scan, at = scan_of(mask), GRID.centre
     points = Points([GRID.centre], ("tip",))
     belief = Belief((0.2, 0.8), WORDS), Category("nodule", WORDS)
-    for prediction, truth in ((mask, mask), (points, points), belief):
+    both = MultiVolume((scan, scan), ("T1", "$T_2$"))
+    kinds = (mask, mask), (points, points), belief, (scan, scan)
+    drawn(compare(both, both, scan=scan, at=at))
+    for prediction, truth in kinds:
         drawn(compare(truth, prediction, scan=scan, at=at))
-        drawn(side_by_side([(scan, Result.of(0, "a", prediction, truth))]))
+        drawn(side_by_side([(scan, Result.of(0, "a$_$", prediction, truth))]))
 
 
 def test_predicted_landmarks_are_told_from_true_ones():
