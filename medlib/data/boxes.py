@@ -42,15 +42,19 @@ def pair_boxes(scans: Path, boxes: Path) -> Pairing:
 
 
 def with_boxes(pairing: Pairing, wanted: Sequence[str] = ()) -> Pairing:
-    """The same cases, with a table of what is to be found in them.
+    """The cases of which it is known what is in them, with a table of what is to be found.
 
     Args:
-        pairing: cases of which it is known where findings are.
+        pairing: cases, some of them with boxes or a label map.
         wanted: the labels, in order; left out, all that any case names.
 
     Raises:
-        ValueError: when no case has a finding, or one is called otherwise than ``wanted`` says.
+        ValueError: when no case has a finding.
     """
+    known = tuple(c for c in pairing.cases if c.boxes is not None or c.label is not None)
+    unknown = sorted({c.name for c in pairing.cases} - {c.name for c in known})
+    aside = [(name, "nothing says whether anything is in it") for name in unknown]
+    pairing = replace(pairing, cases=known, set_aside=(*pairing.set_aside, *aside))
     if wanted:
         kept = [label for label in pairing.labels if label.name in wanted]
         table = Labels(tuple(kept)) if len(kept) == len(wanted) else Labels.of(tuple(wanted))

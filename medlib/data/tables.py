@@ -18,7 +18,10 @@ from medlib.io.nifti import stem
 from medlib.io.picture import is_picture
 from medlib.types import Labels
 
-_OF_A_CASE = ("name", "scan", "label", "points", "patient", "study", "site", "split", "annotated")
+_FILES = ("points", "boxes")
+_OF_A_CASE = (
+    *("name", "scan", "label", *_FILES, "patient", "study", "site", "split", "annotated"),
+)
 _MISSING = {"", "na", "n/a", "nan", "none", "null", "-"}
 _SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid"} | {
     "val": "valid",
@@ -38,6 +41,8 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
     ``label``              a NIfTI label map or DICOM SEG
     ``mask:earlier``, …    further masks by name, to be seen beside the scan
     ``points``             a markups file of 3D Slicer's
+    ``boxes``              boxes around findings: a file, folder or table of them (see
+                           :func:`medlib.data.pair_boxes`)
     ``name``               unique; left out, the scan's own path
     ``patient``, ``study`` left out, what DICOM says or a NIfTI file's name seems to say (see
                            :func:`medlib.data.patient_of`). They are kept as digests
@@ -91,10 +96,9 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
         more: dict[str, Any] = {"site": _said(row, "site")}
         more["answers"] = {c: kinds[c](row[c]) for c in asked if row[c].lower() not in _MISSING}
         more |= {c: _digest(_said(row, c)) for c in ("patient", "study") if _said(row, c)}
-        if points := _said(row, "points"):
-            more["points"] = path.parent / points
+        more |= {c: path.parent / _said(row, c) for c in _FILES if _said(row, c)}
         more["masks"] = {n: path.parent / row[c] for n, c in masks.items() if _said(row, c)}
-        beside = [*([more["points"]] if points else []), *more["masks"].values()]
+        beside = [*(more[c] for c in _FILES if c in more), *more["masks"].values()]
         if names := _said(row, "annotated"):
             more["annotated"] = _annotated(names, table, where)
         split = _SPLITS.get(_said(row, "split").lower())
@@ -108,7 +112,7 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
             found.set_aside.append((name, f"{where} names no patient, as others do"))
         elif empty := [c for c in series.values() if not _said(row, c)]:
             found.set_aside.append((name, f"{where} has nothing under {', '.join(empty)}"))
-        elif lost := [file.name for file in beside if not file.is_file()]:
+        elif lost := [file.name for file in beside if not file.exists()]:
             found.set_aside.append((name, f"{where}: there is no file {', '.join(lost)}"))
         else:
             parts[split].append((name, images, label, more))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oracles import itk_image, oracle
 from strategies import grids
 
-from medlib.data import BoxesBlock, pair_boxes, with_boxes
+from medlib.data import BoxesBlock, from_table, pair_boxes, with_boxes
 from medlib.data.blocks.boxes import about_parts
 from medlib.io import save, write_nifti
 from medlib.space import Grid
@@ -69,6 +69,17 @@ def test_a_table_of_all_scans(scans, tmp_path):
     assert pairing.labels.names == ("finding",)
     assert {name: len(boxes) for name, boxes in read(pairing).items()} == {"a": 1, "b": 0}
     assert {name for name, _ in pairing.set_aside} == {"c", "z"}
+
+
+def test_a_table_of_cases_names_their_boxes(scans, tmp_path):
+    save(boxes_at((1, 2, 3)), tmp_path / "boxes" / "a.mrk.json")
+    save(boxes_at(), tmp_path / "boxes" / "b" / "none.mrk.json")
+    rows = "scan,boxes,age\nscans/a.nii.gz,boxes/a.mrk.json,61\nscans/b.nii.gz,boxes/b,50\n"
+    (tmp_path / "cases.csv").write_text(rows + "scans/c.nii.gz,,70\n")
+    pairing = with_boxes(from_table(tmp_path / "cases.csv"))
+    assert [len(boxes) for boxes in read(pairing).values()] == [1, 0]
+    assert [reason for _, reason in pairing.set_aside] == ["nothing says whether anything is in it"]
+    assert pairing.cases[0].answers == {"age": 61}
 
 
 def test_each_connected_part_of_a_label_map(scans, tmp_path):
