@@ -10,13 +10,13 @@ from medlib._version import __version__
 
 if TYPE_CHECKING:
     from medlib.io import read_mask, read_volume, save, survey, write_nifti, write_seg
+    from medlib.package import load
     from medlib.pictures import show
     from medlib.tasks import (
         Task,
         classifier,
         detector,
         landmarks,
-        load,
         regressor,
         segmenter,
         task,
@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "medlib.io": ("read_mask", "read_volume", "save", "survey", "write_nifti", "write_seg"),
     "medlib.tasks": (
-        *("Task", "classifier", "detector", "landmarks", "load", "regressor", "segmenter", "task"),
+        *("Task", "classifier", "detector", "landmarks", "regressor", "segmenter", "task"),
     ),
+    "medlib.package": ("load",),
     "medlib.pictures": ("show",),
     "medlib.transforms": ("crop", "resample"),
     "medlib.types": (

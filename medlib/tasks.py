@@ -28,6 +28,7 @@ from typing import Any
 import torch
 
 from medlib import io
+from medlib.cross_validation import CrossValidation, cross_validate
 from medlib.data import (
     Block,
     BoxesBlock,
@@ -41,18 +42,20 @@ from medlib.data import (
     Pairing,
     PointsBlock,
     Splitter,
+    Store,
     VolumeBlock,
     by_patient,
     pair,
     pair_boxes,
     with_boxes,
 )
+from medlib.data.caching import usual_store
 from medlib.data.knowing import pair_points, with_answers, with_points
-from medlib.data.splitters import as_marked
+from medlib.data.splitters import Split, as_marked
 from medlib.data.tables import from_table, labelled
 from medlib.infer import Output
-from medlib.models import load_pretrained
-from medlib.package import Model
+from medlib.models import Architecture, Loaded, load_pretrained
+from medlib.package import Ensemble, Model, ModelError, load
 from medlib.train import Callback, Fingerprint, Learner, Plan, Scores, loss, plan_for
 from medlib.train.fingerprint import ScanKind
 from medlib.train.intervals import part_intervals
@@ -64,19 +67,37 @@ KindOf = type[Volume] | str | Mapping[str, type[Volume] | str]
 
 _BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
 
+_SPREAD = 10.0  # how much slower the first layers learn than the head, where they know something
+
 
 class Task:
     """Scans and what is known of them, a plan made from them, and a network in training.
 
     Made by :func:`segmenter`, :func:`classifier`, :func:`regressor`, :func:`landmarks` and
-    :func:`detector`. Every
-    part is open: ``pairing``, ``plan``, ``learner``.
+    :func:`detector`. Every part is open: ``pairing``, ``plan``, ``learner``.
+
+    Args:
+        pairing: the cases, and what was set aside.
+        plan: how to learn.
+        learner: the network in training.
+        anew: prepares the same task anew for another split, with other arguments of the learner.
+        loaded: what became of pretrained weights, if there are any.
     """
 
-    def __init__(self, pairing: Pairing, plan: Plan, learner: Learner) -> None:
+    def __init__(
+        self,
+        pairing: Pairing,
+        plan: Plan,
+        learner: Learner,
+        *,
+        anew: Callable[..., Task],
+        loaded: Loaded | None = None,
+    ) -> None:
         self.pairing = pairing
         self.plan = plan
         self.learner = learner
+        self.anew = anew
+        self.loaded = loaded
 
     @property
     def output(self) -> Output:
@@ -102,6 +123,9 @@ class Task:
     ) -> Scores:
         """Train, for a time or a number of rounds; the best weights are kept.
 
+        A network with pretrained weights learns with its head alone at first, and then all of it,
+        the first layers slowest; see :meth:`medlib.train.Learner.fine_tune`.
+
         Args:
             minutes: of wall-clock time, the last validation included; or
             epochs: rounds through the training scans. Without either, the plan's minutes.
@@ -112,8 +136,61 @@ class Task:
         """
         if minutes is None and epochs is None:
             minutes = self.plan.minutes
+        if self.loaded is not None:
+            return self.learner.fine_tune(minutes=minutes, epochs=epochs, started=started)
         budget = self.learner.budget_for(minutes, epochs, started)
         return self.learner.fit(budget, callbacks=[self.plan.cycle()])
+
+    def cross_validate(
+        self,
+        *,
+        folds: int | Callable[[Sequence[Case]], list[Split]] = 5,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        folder: str | Path | None = None,
+        seed: int = 0,
+        progress: Callable[[str], None] | None = None,
+    ) -> CrossValidation:
+        """Train a model for each fold, and predict every case by the one that never saw its patient.
+
+        Each fold makes its own plan from its own training cases, unless one was given to this task,
+        and trains a network of its own; what this task has learned so far plays no part. The
+        weights are those at the end of the training: none are chosen by the cases that are
+        reported (:meth:`fine_tune` keeps the best ones). Splits that the source states are not
+        followed.
+
+        Example::
+
+            found = medlib.segmenter("scans", "labels", kind="mr").cross_validate(minutes=60)
+            print(found)                        # a table: each structure, with its interval
+            found.ensemble.save("liver.medlib")  # all of them as one model
+
+        Args:
+            folds: how many, 2 or more; or from cases to splits, such as
+                ``k_fold(5, key=lambda case: case.site)``. Left to a number, patients are dealt at
+                random, for a classifier so that the folds have about as many of each answer.
+            minutes: of wall-clock time for all folds together, each an equal share of them; or
+            epochs: rounds through the training scans, in each fold.
+            folder: for the folds' models and figures. Folds that are finished there are not
+                trained again, so that what was interrupted goes on with the next. Left out,
+                nothing is written.
+            seed: of the folds.
+            progress: told a line for each fold.
+
+        Raises:
+            ValueError: when there are too few patients, or folds that lie in the folder are of
+                another cross-validation.
+            KeyboardInterrupt: after Ctrl-C; finished folds stay in the folder.
+        """
+        return cross_validate(
+            self,
+            folds=folds,
+            minutes=minutes,
+            epochs=epochs,
+            folder=folder,
+            seed=seed,
+            progress=progress,
+        )
 
     @property
     def model(self) -> Model:
@@ -161,6 +238,7 @@ def task(
     plan: Plan | None = None,
     minutes: float = 20.0,
     pretrained: str | Path | None = None,
+    cache: Store | str | Path | bool = True,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     **learner: Any,
@@ -178,7 +256,14 @@ def task(
         only: names of the scans to use; left out, all of which the answer is known.
         plan: how to learn; left out, made from the data, this machine and
         minutes: that there will be.
-        pretrained: weights to begin with; see :func:`medlib.models.load_pretrained`.
+        pretrained: weights to begin with, a model package or what else
+            :func:`medlib.models.load_pretrained` reads. The network is that of the package, where
+            it can see such scans; which of the weights fitted is in ``plan.reasons``. Its layers
+            then learn at different rates (``spread``: the first ten times slower than the head).
+        cache: where scans are kept once they are prepared, so that the next training begins at
+            once and memory does not limit their number: a folder, a :class:`medlib.data.Store`,
+            or False for nowhere but memory. Left out, :func:`medlib.data.caching.cache_folder`
+            says where. What lies there are patients' scans.
         seed: of everything random.
         callbacks: for the learner.
         learner: further arguments of :class:`medlib.train.Learner`.
@@ -194,6 +279,9 @@ def task(
             f"this plan was made for {_called(plan.kind)}, and the scans are to be read as "
             f"{_called(scan_kind)}; make another"
         )
+    callbacks = tuple(callbacks)
+    choices = {"kind": kind, "plan": plan, "minutes": minutes, "pretrained": pretrained}
+    choices |= {"cache": cache, "seed": seed, "callbacks": callbacks} | learner
     if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
         raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
     cases = [case for case in pairing.cases if only is None or case.name in only]
@@ -204,18 +292,29 @@ def task(
         get_items=lambda found: found,
         splitter=lambda _: (train, valid),
     )
-    raw = block.datasets(cases, seed=seed, broken=_BROKEN)  # now, and not after ten minutes
-    pairing = replace(pairing, set_aside=(*pairing.set_aside, *raw.set_aside))
+    raw = block.datasets(cases, seed=seed, store=_store(cache), broken=_BROKEN)  # now, not later
+    broken = {name for name, _ in raw.set_aside}
+    pairing = replace(
+        pairing,
+        cases=tuple(case for case in cases if case.name not in broken),
+        set_aside=(*pairing.set_aside, *raw.set_aside),
+    )
     asked = raw.output
-    plan = plan or plan_for(Fingerprint.of(raw.train, beside=raw.valid.cases), type(asked), minutes=minutes)
+    if plan is None:
+        fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
+        plan = plan_for(fingerprint, type(asked), minutes=minutes)
+        plan = plan if pretrained is None else _with_network_of(pretrained, plan, asked)
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
     network = plan.architecture.build(data.channels, asked.channels)
+    arguments = _arguments(plan) | {"seed": seed, "callbacks": callbacks}
+    loaded = None
     if pretrained is not None:
-        taken = load_pretrained(network, pretrained)
-        plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {taken}"))
-    arguments = _arguments(plan) | {"seed": seed, "callbacks": callbacks} | learner
-    return Task(pairing, plan, Learner(network, data, **arguments))
+        loaded = load_pretrained(network, pretrained)
+        plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
+        arguments["spread"] = _SPREAD
+    learn = Learner(network, data, **(arguments | learner))
+    return Task(pairing, plan, learn, anew=_anew(pairing, target, choices), loaded=loaded)
 
 
 def segmenter(
@@ -394,9 +493,51 @@ def detector(
     return task(pairing, lambda _: BoxesBlock(pairing.labels), kind=kind, **choices)
 
 
-def load(path: str | Path) -> Model:
-    """Read a model package; see :meth:`medlib.package.Model.load`."""
-    return Model.load(path)
+# --- beginning and beginning anew -------------------------------------------------------------
+
+
+def _anew(
+    pairing: Pairing, target: Callable[[Sequence[Case]], Block], choices: dict[str, Any]
+) -> Callable[..., Task]:
+    """The same task for another split."""
+
+    def anew(split: Splitter, **others: Any) -> Task:
+        return task(pairing, target, validation=split, **(choices | others))
+
+    return anew
+
+
+def _store(cache: Store | str | Path | bool) -> Store | None:
+    if isinstance(cache, bool):
+        return usual_store() if cache else None
+    return cache if isinstance(cache, Store) else Store(cache)
+
+
+def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
+    """The plan with the network of a model package: weights fit no other network as well.
+
+    Of other files of weights, and of networks that answer otherwise or halve what the plan's
+    windows have too few voxels for, the plan stays as it is.
+
+    Raises:
+        ValueError: when the package holds several models.
+    """
+    try:
+        model = load(source)
+    except (FileNotFoundError, ModelError):  # no package; whether it is weights is seen later
+        return plan
+    if isinstance(model, Ensemble):
+        raise ValueError(
+            f"{source} holds {len(model.members)} models; begin with one, such as a package that "
+            "a cross-validation has left in its folder"
+        )
+    theirs = model.manifest.network
+    architecture = Architecture(theirs.name, theirs.arguments)
+    alike = (model.output.voxelwise, model.output.whole) == (asked.voxelwise, asked.whole)
+    if not alike or any(n % d for n, d in zip(plan.window, architecture.divisor, strict=True)):
+        return plan
+    reasons = (*plan.reasons, "the network is that of the pretrained model")
+    return replace(plan, architecture=architecture, reasons=reasons)
 
 
 def _json(value: float) -> float | None:

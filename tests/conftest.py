@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,15 @@ def _lacking(what: str) -> None:
     if os.environ.get("MEDLIB_REQUIRE_ALL") == "1":
         pytest.fail(what)
     pytest.skip(what)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where prepared scans are kept: not in the folder of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("MEDLIB_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
