@@ -11,6 +11,7 @@ from typing import Any
 from medlib import io
 from medlib.data.cases import Case, Pairing, case_of, few, natural
 from medlib.data.label_table import read_table
+from medlib.data.series import check_together
 from medlib.datasets import Prepared
 from medlib.io.nifti import stem
 from medlib.types import Labels
@@ -147,11 +148,8 @@ def _case(
     series = {which: _stack(path) for which, path in images.items()}
     scan, *others = series.values()
     for which, other in zip(list(series)[1:], others, strict=True):
-        if not scan.grid.close_to(other.grid, tolerance_mm=_SAME_MM):
-            raise ValueError(
-                f"{which} lies on another grid than {next(iter(series))}: "
-                f"{scan.grid.difference(other.grid)}; resample one to the other first"
-            )
+        if done := check_together(other, scan):
+            series[which] = replace(other, repairs=(*other.repairs, done))
     if label is not None:
         _check_label(label, scan)
     several = {"series": series} if len(series) > 1 else {}

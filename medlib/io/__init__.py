@@ -17,7 +17,7 @@ from medlib.io.report import describe
 from medlib.io.save import save
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.io.structures import read_structures
-from medlib.io.survey import Survey, read_radiograph, read_volume, survey
+from medlib.io.survey import Survey, find_one, read_radiograph, read_volume, survey
 
 __all__ = [
     "Conversion",
@@ -29,6 +29,7 @@ __all__ = [
     "Written",
     "convert",
     "describe",
+    "find_one",
     "read_box_table",
     "read_boxes",
     "read_mask",

@@ -52,6 +52,11 @@ class Stack(ABC):
     def source(self) -> Literal["dicom", "nifti", "picture"]:
         """Which sort of file it comes from."""
 
+    @property
+    def frame_of_reference(self) -> str:
+        """DICOM's FrameOfReferenceUID (0020,0052): series with one lie as the patient lay; or empty."""
+        return ""
+
     @abstractmethod
     def _voxels(self, kind: type[Volume]) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
         """The voxels (slice, row, column) in the kind's units, and what was mended in them."""

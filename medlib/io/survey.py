@@ -82,7 +82,7 @@ def read_volume(path: str | Path, kind: type[Volume] | None = None) -> Volume:
         UnreadableError: when there is none, or more than one, or beside the one another that
             cannot be used; the message lists what there is.
     """
-    return _the_one(path).read(kind)
+    return find_one(path).read(kind)
 
 
 def read_radiograph(
@@ -113,7 +113,7 @@ def read_radiograph(
         >>> read_radiograph(file, spacing_mm=0.4, sides=("L", "F"))
         Radiograph(1 × 1×6×8 voxels of 1×0.4×0.4 mm, PIL, int16)
     """
-    stack = stated(_the_one(path), spacing_mm=spacing_mm, sides=sides)
+    stack = stated(find_one(path), spacing_mm=spacing_mm, sides=sides)
     for ending, argument in ((UNSIZED, "spacing_mm"), (UNCHECKED, "sides")):
         for text in stack.warnings:
             if text.endswith(ending):
@@ -123,8 +123,8 @@ def read_radiograph(
     return found
 
 
-def _the_one(path: str | Path) -> Stack:
-    """The only stack at a path.
+def find_one(path: str | Path) -> Stack:
+    """The only stack at a path, not yet read.
 
     Raises:
         UnreadableError: see :func:`read_volume`.

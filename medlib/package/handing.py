@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medlib import io
+from medlib.data.series import read_on
 from medlib.infer import (
     BoxesInput,
     Input,
@@ -73,8 +74,18 @@ def _(wanted: MultiVolumeInput, given: Mapping, *, on: Grid | None = None) -> Mu
         raise ValueError(
             f"the series {', '.join(missing)} is missing; it is shown {', '.join(names)}"
         )
-    parts = (handed(VolumeInput(kind, name), given[name]) for name, kind in wanted.series)
-    return MultiVolume(tuple(parts), tuple(names))
+    found = {
+        name: io.find_one(given[name]) if isinstance(given[name], str | Path) else given[name]
+        for name in names
+    }
+    scan = found[names[0]]
+    parts = tuple(
+        read_on(found[name], scan, kind)
+        if isinstance(found[name], io.Stack) and isinstance(scan, io.Stack)
+        else handed(VolumeInput(kind, name), found[name])
+        for name, kind in wanted.series
+    )
+    return MultiVolume(parts, tuple(names))
 
 
 @handed.register

@@ -26,6 +26,7 @@ from medlib.train.checkpoint import Checkpoints
 from medlib.train.fingerprint import Fingerprint
 from medlib.train.learner import Learner
 from medlib.train.losses import loss
+from medlib.train.machine import Machine
 from medlib.train.metrics import Metric, dice, metrics
 from medlib.train.plan import Plan
 from medlib.train.planning import plan_for
@@ -49,6 +50,7 @@ __all__ = [
     "Fingerprint",
     "Kept",
     "Learner",
+    "Machine",
     "Metric",
     "Mixup",
     "OneCycle",

@@ -12,7 +12,7 @@ from torch import nn
 from medlib.infer import BeliefOutput, MaskOutput, MeasurementOutput, PointsOutput
 from medlib.models import Architecture
 from medlib.train import Fingerprint, Plan, plan_for
-from medlib.train.fingerprint import Intensities
+from medlib.train.fingerprint import Intensities, Structure
 from medlib.train.machine import Machine
 from medlib.train.precision import miscalculated
 from medlib.types import CTVolume, MRVolume
@@ -143,3 +143,87 @@ def test_the_watch_finds_the_layers_that_see_two_slices():
     assert miscalculated(network, (6, 8, 8)) == []
     assert not any(module._forward_pre_hooks for module in network)
     assert torch.is_grad_enabled()
+
+
+LIVER = Structure("liver", 0.03, (150.0, 160.0, 180.0), scans=20)
+
+
+def test_a_structure_is_not_coarsened_away():
+    """A thin vessel in a large scan: at the spacing that is affordable it would be gone."""
+    large = ((400, 350, 350), (1.0, 0.7, 0.7))
+    thin = Structure("vessel", 0.0001, (90.0, 3.0, 4.0), scans=20)
+    free = plan_for(fingerprint(*large, structures=(LIVER,)), MaskOutput, machine=CPU)
+    held = plan_for(fingerprint(*large, structures=(LIVER, thin)), MaskOutput, machine=CPU)
+    assert min(free.preprocess.transforms[1].millimetres) > 2.5
+    assert max(held.preprocess.transforms[1].millimetres) <= 1.5
+    assert "thinnest structure" in held.reasons[0]
+    assert any("vessel with 0.0001" in reason for reason in held.reasons)
+
+
+@given(extents, spacings, st.floats(1, 600), st.floats(1, 600))
+def test_more_minutes_never_look_coarser(extent, spacing, one, other):
+    less, more = sorted((one, other))
+    plans = [
+        plan_for(fingerprint(extent, spacing), MaskOutput, machine=CPU, minutes=minutes)
+        for minutes in (less, more)
+    ]
+    coarse, fine = (np.prod(p.preprocess.transforms[1].millimetres) for p in plans)
+    assert fine <= coarse * 1.001
+    assert [p.minutes for p in plans] == [less, more]
+
+
+@given(extents, spacings, st.floats(0.5, 80), st.sampled_from(("cpu", "cuda")))
+def test_a_window_is_for_the_memory_that_there_is(extent, spacing, gigabytes, device):
+    found = fingerprint(extent, spacing)
+    small, large = (
+        np.prod(plan_for(found, MaskOutput, machine=Machine(device, memory, 4)).window)
+        for memory in (gigabytes, 200)
+    )
+    assert small <= large * 1.3  # windows are rounded to what can be halved
+    plan = plan_for(found, MaskOutput, machine=Machine(device, gigabytes, 4))
+    assert plan.workers == (3 if device == "cuda" else 0)
+
+
+def test_why_nothing_is_mirrored_is_said():
+    def said(*names):
+        found = tuple(Structure(name, 0.01, (20.0, 20.0, 20.0), 5) for name in names)
+        plan = plan_for(
+            fingerprint((90, 90, 90), (3, 1, 1), structures=found), MaskOutput, machine=CPU
+        )
+        assert "Flip" not in {type(t).__name__ for t in plan.augment.transforms}
+        return " ".join(plan.reasons)
+
+    assert "eye_left would become the wrong side" in said("eye_left", "brain")
+    assert "Flip from left to right" in said("kidney_left", "kidney_right")
+    assert "no name says a side" in said("liver")
+
+
+def edited(**parts):
+    plan = plan_for(fingerprint((90, 90, 90), (3, 1, 1)), MaskOutput, machine=CPU)
+    return Plan.from_dict(json.loads(json.dumps(plan.to_dict() | parts)))
+
+
+def test_what_is_edited_in_a_plan_is_what_happens():
+    plan = edited(schedule={"name": "cosine", "cycles": 2}, overlap=0.25, smoothing=0.1, minutes=3)
+    assert plan.cycle().cycles == 2
+    assert plan.cycle().peak == plan.rate
+    assert (plan.overlap, plan.smoothing, plan.minutes) == (0.25, 0.1, 3)
+    late = edited(schedule={"name": "one cycle", "rise": 0.5}).cycle()
+    assert late.rate(0.5) == pytest.approx(plan.rate)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"schedule": {"name": "up"}}, "no schedule"),
+        ({"schedule": {"name": "cosine", "rise": 0.1}}, "other arguments"),
+        ({"overlap": 1.0}, "overlap"),
+        ({"minutes": 0}, "minutes"),
+        ({"kind": {"T1": "xray"}}, "no kind of scan"),
+        ({"kind": ["mr"]}, "form"),
+        ({"workers": 1.5}, "whole number"),
+    ],
+)
+def test_an_edited_plan_that_cannot_be_is_refused(parts, reason):
+    with pytest.raises(ValueError, match=reason):
+        edited(**parts)

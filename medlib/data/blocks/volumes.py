@@ -9,6 +9,7 @@ from torch import Tensor
 
 from medlib.data.blocks.block import Block
 from medlib.data.cases import Case
+from medlib.data.series import read_on
 from medlib.infer import MultiVolumeInput, MultiVolumeOutput, VolumeInput, VolumeOutput
 from medlib.io import Stack
 from medlib.space import Grid
@@ -56,7 +57,7 @@ class VolumeBlock(Block):
             ValueError: when it cannot be read, is of another kind, or lies on another grid.
         """
         stack = _series(case, self.series) if self.series else case.scan
-        return _read(stack, self.kind, on)
+        return read_on(stack, case.scan, self.kind)
 
     def tensor(self, value: Kind) -> Tensor:
         """Its voxels: (channel, slice, row, column), float32."""
@@ -121,15 +122,6 @@ def _series(case: Case, name: str) -> Stack:
             f"{', '.join(case.series) or 'one without a name'}"
         )
     return case.series[name]
-
-
-def _read(stack: Stack, kind: type[Volume], on: Grid) -> Volume:
-    if not stack.grid.close_to(on):
-        raise ValueError(
-            f"{stack.name} lies on another grid than the scan: {on.difference(stack.grid)}; "
-            "resample it to the scan, after registration if the patient has moved"
-        )
-    return stack.read(kind=kind)
 
 
 def _some(cases: Sequence[Case]) -> Sequence[Case]:

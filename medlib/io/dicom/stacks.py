@@ -43,6 +43,12 @@ class DicomStack(Stack):
         """Always ``"dicom"``."""
         return "dicom"
 
+    @property
+    def frame_of_reference(self) -> str:
+        """What all planes say; empty where they do not agree."""
+        said = {frame.header.frame_of_reference for frame in self.frames}
+        return said.pop() if len(said) == 1 else ""
+
     def _voxels(self, kind: type[Volume]) -> tuple[Pixels, tuple[str, ...]]:
         factor = self.factor if self.kind is PETVolume else 1.0
         return rescaled(self.frames, background=kind.default_background, factor=factor)
