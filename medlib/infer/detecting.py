@@ -68,6 +68,14 @@ class BoxesOutput(Output):
         least: how sure a network must be, at least, for a box to be given at all. It is low, so
             that whoever reads the boxes decides by their scores how many false ones to accept.
         most: how many boxes are given at most, the surest first.
+
+    Example:
+        >>> output, grid = BoxesOutput(Labels.of(["nodule"]), usual_mm=4.0), Grid.from_axes((9, 9, 9))
+        >>> raw = torch.zeros(1, output.channels, 9, 9, 9)
+        >>> raw[0, 0, 3, 4, 5] = 9.0
+        >>> found = output.wrap(output.answer(raw, (grid,))[0], grid)
+        >>> found.centres.tolist(), (found.high - found.low).round(3).tolist()
+        ([[5.0, 4.0, 3.0]], [[4.0, 4.0, 4.0]])
     """
 
     labels: Labels

@@ -76,6 +76,14 @@ def read_box_table(path: str | Path) -> dict[str, Boxes]:
 
     Raises:
         UnreadableError: for a table without these columns, or a row that says half of it.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "annotations.csv"
+        >>> heading = "seriesuid,coordX,coordY,coordZ,diameter_mm"
+        >>> _ = path.write_text(heading + chr(10) + "a,1,2,3,4" + chr(10) + "b,,,,")
+        >>> {scan: len(boxes) for scan, boxes in read_box_table(path).items()}
+        {'a': 1, 'b': 0}
     """
     path = Path(path)
     try:
