@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from medlib.train.callbacks import Callback
-from medlib.train.record import Point, RunningLoss, replaced
+from medlib.train.record import Point, RunningLoss, partial, replaced
 from medlib.train.scores import Scores
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Checkpoints(Callback):
         """Nothing is left to go on with, if the training came to its end."""
         if learn.finished:
             self.path.unlink(missing_ok=True)
+            partial(self.path).unlink(missing_ok=True)
 
 
 def _write(learn: Learner, path: Path) -> None:
@@ -93,8 +94,8 @@ def _write(learn: Learner, path: Path) -> None:
         ],
     }
     plain_tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    with replaced(path) as partial:
-        save_file(plain_tensors, partial, {"format": _FORMAT, "values": json.dumps(values)})
+    with replaced(path) as unfinished:
+        save_file(plain_tensors, unfinished, {"format": _FORMAT, "values": json.dumps(values)})
 
 
 def _restore(learn: Learner, path: Path) -> None:

@@ -54,6 +54,11 @@ class RunningLoss:
         return RunningLoss(loss, torch.lerp(self.smooth.to(loss), loss, 0.02))
 
 
+def partial(path: Path) -> Path:
+    """What ``path`` is called while it is being written; see :func:`replaced`."""
+    return path.with_name(f".{path.name}.part")
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """A name beside ``path`` that becomes ``path`` if all goes well.
@@ -62,9 +67,8 @@ def replaced(path: Path) -> Iterator[Path]:
     overwritten by the next, and does not fill the disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
     try:
-        yield partial
-        partial.replace(path)
+        yield partial(path)
+        partial(path).replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        partial(path).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from safetensors import safe_open
 from torture.killed import torment
 
 from medlib.train import Callback, Checkpoints
@@ -56,3 +57,27 @@ def test_it_holds_nothing_that_could_be_run(learner, tmp_path):
     values = json.loads(header["__metadata__"]["values"])
     assert values["step"] == 2  # the third was interrupted before it was written
     assert math.isfinite(values["smooth_loss"])
+
+
+def test_what_a_killed_writer_left_goes_when_the_training_is_done(learner, tmp_path):
+    (tmp_path / ".c.checkpoint.part").write_bytes(b"half")
+    learner(callbacks=[Checkpoints(tmp_path / "c.checkpoint")], validations=1).fit_one_cycle(
+        epochs=1
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_ruined_weights_are_never_written_over_good_ones(learner, tmp_path):
+    class Ruin(Callback):
+        def after_step(self, learn):
+            if learn.step == 3:
+                with torch.no_grad():
+                    next(learn.network.parameters()).fill_(math.nan)
+
+    path = tmp_path / "c.checkpoint"
+    with pytest.raises(FloatingPointError):
+        learner(callbacks=[Checkpoints(path, seconds=0.0), Ruin()]).fit_one_cycle(epochs=10)
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["values"])["step"] == 2
+        names = [name for name in file.keys() if name.startswith("network/")]  # noqa: SIM118
+        assert all(file.get_tensor(name).isfinite().all() for name in names)

@@ -86,7 +86,7 @@ class Watch(Callback):
         self.sizes = [tuple(level.shape[2:]) for level in levels]
         grids = [learn.batch.targets[0].grid.resized(size) for size in self.sizes]
         self.each = [
-            float(loss(level.float(), *(coarser(t, grid) for t in learn.batch.targets)))
+            float(loss(level.detach().float(), *(coarser(t, grid) for t in learn.batch.targets)))
             for level, grid in zip(levels, grids, strict=True)
         ]
         self.found = float(learn.found)

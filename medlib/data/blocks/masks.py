@@ -77,4 +77,4 @@ class MaskBlock(Block):
         lookup[list(self.labels.ids)] = torch.arange(1, len(self.labels) + 1)
         if ignored is not None:
             lookup[ignored] = -1
-        return lookup.to(ids.device)[ids.long()]
+        return lookup.to(ids.device, non_blocking=True)[ids.long()]

@@ -82,7 +82,7 @@ class Callback:
         """Before each step: ``learn.progress`` is known, ``learn.batch`` is still the last one."""
 
     def before_batch(self, learn: Learner) -> None:
-        """Before a batch is looked at: ``learn.batch``, which is batch ``learn.seen`` of all."""
+        """Before a batch is looked at: ``learn.batch``; ``learn.seen`` batches came before it."""
 
     def after_loss(self, learn: Learner) -> None:
         """The batch's loss is known, ``learn.found``, and not yet propagated back."""
