@@ -180,7 +180,7 @@ def look(folder: Path) -> tuple[int | None, int, int]:
     return step, len(kept), len(leftovers)
 
 
-def torment(name: str, folder: Path, *, kills: int, seed: int = 0, steps: int = 5) -> list[Row]:
+def torment(name: str, folder: Path, *, kills: int, seed: int = 0, steps: int = 3) -> list[Row]:
     """Kill a training so often, about every so many steps; a row a kill."""
     draw, (_, write, a_round) = random.Random(seed), TRAININGS[name]
     task = folder / "task"

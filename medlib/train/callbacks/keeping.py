@@ -93,7 +93,7 @@ class BestCheckpoints(Callback):
     """Keeps the best few weights on disk: safetensors, and a table of them, ``best.json``.
 
     Files are written whole; whatever the table names is there. Those that are beaten are removed.
-    Several trainings may share a folder, as long as they are measured on the same cases.
+    Several trainings may use a folder, one after another, if they are measured on the same cases.
 
     Args:
         folder: for the files.
@@ -149,6 +149,7 @@ class BestCheckpoints(Callback):
                 "cannot be compared with these; name another folder"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._tidy(self.kept)
 
     def after_validation(self, learn: Learner) -> None:
         """Write these weights, if they are among the best."""
@@ -160,8 +161,13 @@ class BestCheckpoints(Callback):
         # Of two that are equally good, the later one.
         best = sorted([new, *others], key=lambda kept: kept.merit, reverse=True)[: self.keep]
         self._tabulate(best)
-        left = [*self.folder.glob("weights_*.safetensors"), *self.folder.glob(".weights_*.part")]
-        for path in set(left) - {kept.path for kept in best}:
+        self._tidy(best)
+
+    def _tidy(self, best: Sequence[Kept]) -> None:
+        """Remove what was beaten, and what a writer that was killed has left."""
+        ours = ("weights_*.safetensors", ".weights_*.part", ".best.json.part")
+        left = {path for pattern in ours for path in self.folder.glob(pattern)}
+        for path in left - {kept.path for kept in best}:
             path.unlink()
 
     def _written(self, network: nn.Module) -> Path:

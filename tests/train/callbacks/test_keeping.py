@@ -60,10 +60,17 @@ def test_another_training_competes_on_the_same_cases_only(learner, tmp_path):
 
 def test_what_a_killed_writer_left_does_not_stay(learner, tmp_path):
     keep = BestCheckpoints(tmp_path, keep=1)
+    (tmp_path / ".best.json.part").write_bytes(b"half")
     (tmp_path / ".weights_0123.safetensors.part").write_bytes(b"half")
     (tmp_path / "weights_0123.safetensors").write_bytes(b"not in the table")
     (tmp_path / "mine.safetensors").write_bytes(b"somebody's own")
-    learner(callbacks=[keep], validations=1).fit_one_cycle(epochs=1)
+
+    class Look(Callback):
+        def before_step(self, learn):  # also where no weights are ever kept after it
+            if not learn.step:
+                assert {path.name for path in tmp_path.iterdir()} == {"mine.safetensors"}
+
+    learner(callbacks=[keep, Look()], validations=1).fit_one_cycle(epochs=1)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"best.json", "mine.safetensors", keep.kept[0].path.name}
 
