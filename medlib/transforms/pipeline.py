@@ -71,7 +71,9 @@ class Pipeline:
                 )
                 for step in transform.steps(scene, chance):
                     scene.add(step)
-        return [scene.item() for scene in scenes]
+        done = [scene.item() for scene in scenes]
+        company.clear()  # a circle of references would keep the voxels until the next collection
+        return done
 
     def __add__(self, other: Pipeline) -> Pipeline:
         return Pipeline(self.transforms + other.transforms)
