@@ -19,6 +19,7 @@ import typer
 
 if TYPE_CHECKING:
     from medlib.data import Splitter
+    from medlib.tasks import Task
     from medlib.train import Scores
 
 _STARTED = time.monotonic()
@@ -198,6 +199,23 @@ def train(
         Path | None,
         typer.Option("--plan", help="A plan from `medlib plan`, perhaps edited since."),
     ] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Weights to begin with: a model, a safetensors file, or hf://owner/name.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Train so many models, measure each on patients that it never saw, and write all "
+            "of them as one; the minutes are for all. Finished folds stay beside OUT, in "
+            "OUT.folds, and an interrupted training goes on with the next.",
+        ),
+    ] = None,
     page: Annotated[
         Path | None,
         typer.Option(
@@ -214,6 +232,11 @@ def train(
         for path in filter(None, (out, page)):
             _writable(path, overwrite=overwrite)
         splitter = _splitter(validation, seed)
+        if folds is not None and (page is not None or validation != "0.2"):
+            raise ValueError(
+                "with --folds every patient is kept back once: leave --validation out, and "
+                "--report too, which shows a single training"
+            )
         from medlib.tasks import segmenter
         from medlib.train import Plan, Progress
 
@@ -224,6 +247,7 @@ def train(
             validation=splitter,
             plan=None if plan_file is None else Plan.load(plan_file),
             minutes=minutes or 20.0,
+            pretrained=pretrained,
             seed=seed,
             callbacks=[] if as_json else [Progress()],
         )
@@ -231,9 +255,13 @@ def train(
         if not as_json:
             for name, reason in learn.pairing.set_aside:
                 _tell(f"set aside: {name}: {reason}")
-            _tell(f"{len(data.train)} scans to learn from, {len(data.valid)} kept back")
+            if folds is None:
+                _tell(f"{len(data.train)} scans to learn from, {len(data.valid)} kept back")
             for reason in learn.plan.reasons:
                 _tell(f"  {reason}")
+        if folds is not None:
+            _cross_validated(learn, folds, minutes, out, as_json=as_json)
+            return
         scores = learn.fine_tune(minutes=minutes, started=_STARTED)
         learn.save(out)
         if page is not None:
@@ -276,7 +304,7 @@ def predict(
     """
     with _said_plainly(as_json):
         from medlib.batch import predict_all
-        from medlib.tasks import load
+        from medlib.package import load
 
         both = output_format is Format.BOTH
         chosen = ("nifti", "seg") if both else (output_format.value,) if output_format else ()
@@ -291,6 +319,30 @@ def predict(
         _print(report.to_dict() if as_json else str(report))
     if report.refusals:
         raise typer.Exit(_REFUSED)
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove all of it; the next training makes it anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where prepared scans are kept between trainings, and how large they are; remove them."""
+    with _said_plainly(as_json):
+        from medlib.data import Store
+        from medlib.data.caching import cache_folder
+
+        folder = cache_folder()
+        if folder is None or not folder.is_dir():
+            where = "MEDLIB_CACHE is off" if folder is None else f"there is nothing in {folder}"
+            _print({"folder": None, "bytes": 0} if as_json else f"{where}: no scans are kept")
+            return
+        store = Store(folder)
+        freed = store.clear() if clear else 0
+        report = {"folder": str(folder), "bytes": store.size(), "freed": freed}
+        words = f"{store.size() / 1e9:.2f} GB of patients' prepared scans are in {folder}"
+        _print(report if as_json else words + (f"; {freed / 1e9:.2f} GB removed" if clear else ""))
 
 
 @datasets_app.command("list")
@@ -394,6 +446,28 @@ def _print(report: Any) -> None:
 def _nothing_there(folder: Path, found: Any) -> None:
     if not (found.stacks or found.segmentations or found.refusals):
         raise ValueError(f"there are no DICOM or NIfTI scans in {folder}")
+
+
+def _cross_validated(
+    learn: Task, folds: int, minutes: float | None, out: Path, *, as_json: bool
+) -> None:
+    kept = out.with_name(f"{out.name}.folds")
+    found = learn.cross_validate(
+        folds=folds,
+        minutes=minutes or learn.plan.minutes,
+        folder=kept,
+        progress=None if as_json else _tell,
+    )
+    found.ensemble.save(out)
+    report = {
+        "model": str(out),
+        "folds": str(kept),
+        "minutes": round((time.monotonic() - _STARTED) / 60, 2),
+        "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
+        "dice": found.to_dict(),
+    }
+    said = f"{found}\nAll models as one are in {out}. Each for itself is in {kept}."
+    _print(report if as_json else said)
 
 
 def _scores_table(scores: Scores, model: Path) -> str:

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from medlib import io
 from medlib.cli import app
+from medlib.data.caching import usual_store
 from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.models import Architecture
-from medlib.package import Model
+from medlib.package import Ensemble, Model
 from medlib.space import Grid
 from medlib.transforms import Normalise, Pipeline
 from medlib.types import CTVolume, Mask
@@ -421,3 +422,41 @@ def test_ctrl_c_saves_what_was_learned(task, tmp_path):
     assert process.returncode == 0, heard + rest
     assert "The model is in" in rest
     assert Model.load(tmp_path / "m.medlib").labels.names == SIDES.names
+
+
+@pytest.fixture
+def small_plan(task, tmp_path):
+    """A plan for a network that is as small as can be."""
+    done = medlib("plan", task / "images", "--labels", task / "labels", "--kind", "mr", "--json")
+    plan = json.loads(done.stdout)
+    arguments = plan["architecture"]["arguments"]
+    arguments["channels"] = [2] * len(arguments["channels"])
+    (tmp_path / "small.json").write_text(json.dumps(plan))
+    return tmp_path / "small.json"
+
+
+def test_folds_become_one_model_with_honest_figures(task, small_plan, tmp_path):
+    done = train(task, tmp_path / "m.medlib", "--plan", small_plan, "--folds", "2", "--json",
+                 "--minutes", "0.5")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert sorted(report["dice"]["cases"]) == [f"case_{n}" for n in range(1, 5)]
+    assert len(report["dice"]["folds"]) == 2
+    assert isinstance(Ensemble.load(tmp_path / "m.medlib"), Ensemble)
+    assert (tmp_path / "m.medlib.folds" / "fold_2.json").is_file()
+    done = train(task, tmp_path / "n.medlib", "--folds", "2", "--report", tmp_path / "page.html")
+    assert "leave --validation out" in complaint(done)
+    done = train(task, tmp_path / "n.medlib", "--from", tmp_path / "m.medlib")
+    assert "holds 2 models" in complaint(done)
+
+
+def test_the_cache_is_said_and_emptied(task, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDLIB_CACHE", str(tmp_path / "cache"))
+    assert "there is nothing in" in medlib("cache").stdout
+    store = usual_store()
+    store.text("a", lambda: "x" * 1000)
+    assert json.loads(medlib("cache", "--json").stdout)["bytes"] == 1000
+    done = json.loads(medlib("cache", "--clear", "--json").stdout)
+    assert (done["bytes"], done["freed"]) == (0, 1000)
+    monkeypatch.setenv("MEDLIB_CACHE", "off")
+    assert "no scans are kept" in medlib("cache").stdout
