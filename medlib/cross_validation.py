@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, isnan, nan
 from pathlib import Path
@@ -184,7 +184,8 @@ class CrossValidation:
             each = np.array([one(weights) for one in areas])
             known = ~np.isnan(each)
             total, count = np.where(known, each, 0).sum(0), known.sum(0)
-            return np.divide(total, count, out=np.full(len(weights), nan), where=count > 0)
+            found: FloatArray = np.full(len(weights), nan)
+            return np.divide(total, count, out=found, where=count > 0)
 
         return mean_area
 
@@ -234,7 +235,13 @@ def _trained(learn: Task, split: Split, minutes: float | None, epochs: int | Non
     answers: list[Answer] = []
     if not any(isinstance(truth, Gridded) for truth in [learner.data.valid.truth(0)]):
         answers += learner.predictions()
-    return Fold(task.model, task.scores, tuple(answers), len(split[0]))
+    return Fold(_unchosen(task.model), task.scores, tuple(answers), len(split[0]))
+
+
+def _unchosen(model: Model) -> Model:
+    """The model, which says of its figures that no weights were chosen by them."""
+    metrics = model.manifest.metrics | {"chosen": False}
+    return replace(model, manifest=model.manifest.model_copy(update={"metrics": metrics}))
 
 
 def _sort(learn: Task) -> Callable[[Case], str] | None:

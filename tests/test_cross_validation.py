@@ -154,6 +154,8 @@ def test_the_ensemble_is_one_file_that_names_nobody(outlined, tmp_path):
     assert torch.equal(model.predict(scan).data, found.ensemble.predict(scan).data)
     assert model.metrics["labels"].keys() == {"left kidney", "right kidney"}
     assert "has not been measured" in model.card()
+    cards = [fold.model.manifest.card() for fold in found.folds]
+    assert all("no weights were chosen by them" in card for card in cards)
     text = str(found)
     assert "4 scans of 4 patients" in text
     assert "fold 2: trained on 2, 2 kept back" in text

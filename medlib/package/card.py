@@ -63,8 +63,12 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         "## How good it is",
         "",
-        f"On {metrics.get('cases')} scans{whose} that were kept back during training but used to "
-        "choose the best moment of it, so slightly optimistic.",
+        f"On {metrics.get('cases')} scans{whose} that were kept back during training"
+        + (
+            " but used to choose the best moment of it, so slightly optimistic."
+            if metrics.get("chosen", True)
+            else "; no weights were chosen by them."
+        ),
     )
     if overall:
         yield from _table(("all cases together", ""), [(k, _figure(v)) for k, v in overall.items()])
