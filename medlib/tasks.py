@@ -307,13 +307,14 @@ def task(
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
     network = plan.architecture.build(data.channels, asked.channels)
-    arguments = _arguments(plan) | {"seed": seed, "callbacks": callbacks}
+    arguments = _arguments(plan) | {"seed": seed}
     loaded = None
     if pretrained is not None:
         loaded = load_pretrained(network, pretrained)
         plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
         arguments["spread"] = _SPREAD
-    learn = Learner(network, data, **(arguments | learner))
+    also = (*plan.callbacks(), *callbacks)
+    learn = Learner(network, data, callbacks=also, **(arguments | learner))
     return Task(pairing, plan, learn, anew=_anew(pairing, target, choices), loaded=loaded)
 
 
@@ -574,7 +575,8 @@ def _arguments(plan: Plan) -> dict[str, Any]:
     """What a plan says of the loop."""
     parts = ("window", "overlap", "batch_size", "rate", "workers")
     smoothed = {"loss": partial(loss, smoothing=plan.smoothing)} if plan.smoothing else {}
-    return {part: getattr(plan, part) for part in parts} | smoothed
+    said = {part: getattr(plan, part) for part in parts}
+    return said | smoothed | {"looks": plan.looking()}
 
 
 def _splitter(validation: Splitter | float | None, cases: Sequence[Case], seed: int) -> Splitter:

@@ -7,6 +7,7 @@ from tiny import scan_of, structures, write_task
 import medlib
 from medlib.data import held_out
 from medlib.space import Grid
+from medlib.train import EMA
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_two_folders_become_a_model(learned, tmp_path):
     model = medlib.load(learned.save(tmp_path / "m.medlib"))
     assert model.predict(scan).grid == scan.grid
     assert torch.equal(model.predict(scan).data, learned.predict(scan).data)
+
+
+def test_what_the_plan_says_of_averages_and_looks_is_done(learned):
+    assert any(isinstance(callback, EMA) for callback in learned.learner.callbacks)
+    assert learned.plan.looks > 1
+    assert learned.model.predictor.looks == learned.plan.looking()
+    weights = learned.learner.network.state_dict()
+    average = next(c for c in learned.learner.callbacks if isinstance(c, EMA)).state()[0]
+    assert any(torch.equal(average[name], weights[name]) for name in weights)  # what is kept
 
 
 def test_a_model_names_nobody(learned, tmp_path):

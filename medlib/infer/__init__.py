@@ -23,7 +23,7 @@ from medlib.infer.outputs import (
 )
 from medlib.infer.predictor import Predictor, checked, decode_mask
 from medlib.infer.volumes import MultiVolumeOutput, VolumeOutput
-from medlib.infer.window import sliding_window
+from medlib.infer.window import sliding_window, window_count
 
 OUTPUTS: tuple[type[Output], ...] = (
     *(MaskOutput, PointsOutput, BoxesOutput, BeliefOutput, MeasurementOutput),
@@ -57,4 +57,5 @@ __all__ = [
     "decode_mask",
     "shown",
     "sliding_window",
+    "window_count",
 ]

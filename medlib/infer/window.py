@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -55,6 +56,16 @@ def sliding_window(
         weights[place] += weight
     assert total is not None
     return total.div_(weights)[(slice(None), *cut)]
+
+
+def window_count(size: Sequence[int], window: Sequence[int], *, overlap: float = 0.5) -> int:
+    """How many windows a volume of this size is seen in.
+
+    Example:
+        >>> window_count((100, 64, 40), (64, 64, 64), overlap=0.5)
+        3
+    """
+    return math.prod(len(_starts(n, w, overlap)) for n, w in zip(size, window, strict=True))
 
 
 def _padded(

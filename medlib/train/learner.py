@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
-from medlib.infer import Output, Predictor, checked
+from medlib.infer import Looks, Output, Predictor, checked
 from medlib.models import ModelOutput, best_device, outputs, train_thawed
 from medlib.space import Grid
 from medlib.train.budget import Budget
@@ -66,6 +66,7 @@ class Learner:
         precision: ``"bf16"``, ``"fp16"``, ``"fp32"``, or ``"auto"``: bf16 where the device is
             quick at it.
         overlap: of neighbouring windows in prediction.
+        looks: at a scan in prediction; validation, which is done often, looks once.
         validations: about how often to validate in a training.
         callbacks: what else should happen.
         seed: of the order of cases.
@@ -90,6 +91,7 @@ class Learner:
         clip: float = 12.0,
         precision: str = "auto",
         overlap: float = 0.5,
+        looks: Looks | None = None,
         validations: int = 6,
         callbacks: Iterable[Callback] = (),
         seed: int = 0,
@@ -109,7 +111,7 @@ class Learner:
         self.optimiser = optimiser_for(network, optimiser, rate=rate, spread=spread, decay=decay)
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data
-        self.window, self.overlap = window, overlap
+        self.window, self.overlap, self.looks = window, overlap, looks or Looks()
         self.loss = loss if loss is not None else loss_by_kind
         self.batch_size, self.accumulate, self.rate, self.clip = batch_size, accumulate, rate, clip
         self.validations, self.seed, self.workers = validations, seed, workers
@@ -387,6 +389,7 @@ class Learner:
             output=self.output,
             window=self.window,
             overlap=self.overlap,
+            looks=self.looks,
             autocast=DTYPES.get(self.precision),
         )
 
@@ -397,7 +400,7 @@ class Learner:
     def predictions(self) -> Iterator[tuple[str, Kind, Kind]]:
         """(name, prediction, truth) of every validation case, predicted whole."""
         # Fewer windows than in prediction: it is done often, and the minutes are for learning.
-        predictor = replace(self.predictor, overlap=min(0.25, self.overlap))
+        predictor = replace(self.predictor, overlap=min(0.25, self.overlap), looks=Looks())
         for number, case in enumerate(self.data.valid.cases):
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
             seen = Item(item.values[:-1], item.trail, item.name)

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medlib.infer import Looks
 from medlib.io.files import written_whole
 from medlib.models import Architecture
-from medlib.train.callbacks import Cosine, OneCycle, Schedule
+from medlib.train.callbacks import EMA, Callback, Cosine, OneCycle, Schedule
 from medlib.train.fingerprint import ScanKind
-from medlib.transforms import RECIPES, Pipeline, Transform
+from medlib.transforms import RECIPES, Pipeline, RandomAffine, Transform
 from medlib.types import SCAN_KINDS, Volume
 
 SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine]] = {"one cycle": OneCycle, "cosine": Cosine}
-_VERSION = 2
+_VERSION = 3
 _PARTS = {
     *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),
-    *("smoothing", "minutes", "workers", "architecture", "reasons"),
+    *("average", "smoothing", "looks", "minutes", "workers", "architecture", "reasons"),
 }
 
 
@@ -36,8 +37,12 @@ class Plan:
         rate: peak learning rate.
         architecture: of the network.
         schedule: of the rate: a name from :data:`SCHEDULES`, and its arguments.
+        average: share of the steps done so far, over which weights are averaged; see
+            :class:`medlib.train.EMA`. 0: they are not.
         smoothing: of labels; see :func:`medlib.train.loss`.
         overlap: of neighbouring windows in prediction.
+        looks: how often prediction looks at a scan; see :class:`medlib.infer.Looks`. The others
+            are turned and stretched as ``augment`` does.
         minutes: that the training is planned for, and takes unless told otherwise.
         workers: processes that prepare batches.
         reasons: why, in words.
@@ -55,8 +60,10 @@ class Plan:
     rate: float
     architecture: Architecture
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "one cycle"})
+    average: float = 0.0
     smoothing: float = 0.0
     overlap: float = 0.5
+    looks: int = 1
     minutes: float = 20.0
     workers: int = 0
     reasons: tuple[str, ...] = ()
@@ -74,12 +81,26 @@ class Plan:
                 "a plan needs a batch size of at least 1, a rate and minutes above 0, and no fewer "
                 "than 0 workers"
             )
-        if not (0 <= self.overlap < 1 and 0 <= self.smoothing < 1):
+        if not all(0 <= share < 1 for share in (self.overlap, self.smoothing, self.average)):
             raise ValueError(
-                "windows overlap, and labels are smoothed, by a share from 0 to below 1, not "
-                f"{self.overlap:g} and {self.smoothing:g}"
+                "windows overlap, labels are smoothed and weights averaged by a share from 0 to "
+                f"below 1, not {self.overlap:g}, {self.smoothing:g} and {self.average:g}"
             )
         self.cycle()
+        self.looking()
+
+    def looking(self) -> Looks:
+        """How prediction looks at a scan.
+
+        Raises:
+            ValueError: for no look, or several where ``augment`` has nothing to vary them by.
+        """
+        turned = tuple(t for t in self.augment.transforms if isinstance(t, RandomAffine))
+        return Looks(self.looks, Pipeline(turned))
+
+    def callbacks(self) -> tuple[Callback, ...]:
+        """What else is to happen in the training, beside the schedule."""
+        return (EMA(self.average),) if self.average else ()
 
     def cycle(self) -> Schedule:
         """The schedule of the learning rate, ready for a training.
@@ -111,7 +132,9 @@ class Plan:
             "batch_size": self.batch_size,
             "rate": self.rate,
             "schedule": dict(self.schedule),
+            "average": self.average,
             "smoothing": self.smoothing,
+            "looks": self.looks,
             "minutes": self.minutes,
             "workers": self.workers,
             "architecture": {
@@ -156,7 +179,9 @@ class Plan:
                 batch_size=_whole_number(given["batch_size"]),
                 rate=float(given["rate"]),
                 schedule=dict(given["schedule"]),
+                average=float(given["average"]),
                 smoothing=float(given["smoothing"]),
+                looks=_whole_number(given["looks"]),
                 overlap=float(given["overlap"]),
                 minutes=float(given["minutes"]),
                 workers=_whole_number(given["workers"]),

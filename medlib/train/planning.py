@@ -12,7 +12,7 @@ from math import inf
 
 import numpy as np
 
-from medlib.infer import MeasurementOutput, Output
+from medlib.infer import MaskOutput, MeasurementOutput, Output, window_count
 from medlib.models import Architecture
 from medlib.train import wording
 from medlib.train.fingerprint import Fingerprint, Intensities
@@ -42,6 +42,12 @@ _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches
 _USUAL_MINUTES = 20.0
 _ACROSS = 4  # voxels that a small finding has at least, where coarsening is up to us
 _THINNEST = 2  # voxels of a structure's shortest side, likewise
+_GLANCES = {
+    "cpu": 16,
+    "cuda": 64,
+}  # windows to look through for a prediction, unless one look is more
+_MOST_LOOKS = 8
+_FLOOR, _AVERAGE = 0.25, 0.2  # of the rate, and of the steps; see docs/benchmarks.md
 _MOST_LABELLED = 0.5  # of the voxels, up to which patches are led to structures
 _APPEARANCE = (
     Brightness(contrast=0.15, shift=0.15, probability=0.5),
@@ -114,6 +120,10 @@ def _patches(
     batch, rate = 2, 4e-3
     architecture = Architecture.residual_unet(channels=channels(strides), strides=strides)
     names = [one.name for one in fingerprint.structures]
+    usual = [round(e / s) for e, s in zip(fingerprint.extent, spacing, strict=True)]
+    windows = window_count(usual, window, overlap=0.5)
+    looks = max(1, min(_MOST_LOOKS, _GLANCES[machine.device] // windows))
+    looks = looks if issubclass(output, MaskOutput) else 1
     return Plan(
         kind=fingerprint.kind,
         preprocess=Pipeline((Reorient("SPL"), Spacing(spacing), *_normalised(fingerprint))),
@@ -128,6 +138,9 @@ def _patches(
         batch_size=batch,
         rate=rate,
         architecture=architecture,
+        schedule={"name": "cosine", "floor": _FLOOR},
+        average=_AVERAGE,
+        looks=looks,
         minutes=minutes,
         workers=_workers(machine),
         reasons=(
@@ -144,8 +157,10 @@ def _patches(
             wording.balance(fingerprint, on_label),
             "turned by up to 15 degrees, stretched by up to 10%, contrast and noise varied; "
             f"{wording.mirrored(names)}",
-            wording.pace(rate, minutes, batch, machine),
-            "windows overlap by half in prediction, weighted towards their middles",
+            wording.pace(rate, minutes, batch, machine, _FLOOR),
+            "kept is the average of the weights over the last steps, which wavers less than those "
+            "of the last step",
+            wording.looking(windows, looks),
         ),
     )
 

@@ -115,9 +115,32 @@ def mirrored(names: Sequence[str]) -> str:
     return f"{plain}; no name says a side" if names and not sided_names(names) else plain
 
 
-def pace(rate: float, minutes: float, batch_size: int, machine: Machine) -> str:
-    """How the rate goes, and how many items a step sees."""
+def looking(windows: int, looks: int) -> str:
+    """How a scan is looked at in prediction.
+
+    Args:
+        windows: that the usual scan is looked at in.
+        looks: how often.
+    """
+    said = "prediction: " + (
+        "the usual scan fits into one window"
+        if windows == 1
+        else f"windows overlap by half, weighted towards their middles, {windows} for the usual scan"
+    )
+    if looks == 1:
+        return f"{said}; looked at once, since each look takes as long"
     return (
-        f"rate: up to {rate:g} and down to nothing once within {minutes:g} minutes, so that a slow "
+        f"{said}; looked at {looks} times, turned and stretched a little, and the mean taken, which "
+        "is nearer the truth (1 is quicker)"
+    )
+
+
+def pace(
+    rate: float, minutes: float, batch_size: int, machine: Machine, floor: float = 0.0
+) -> str:
+    """How the rate goes, and how many items a step sees."""
+    end = f"{floor:.0%} of that" if floor else "nothing"
+    return (
+        f"rate: up to {rate:g} and down to {end} once within {minutes:g} minutes, so that a slow "
         f"machine takes fewer steps of the same way; {batch_size} a step on {machine}"
     )

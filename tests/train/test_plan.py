@@ -9,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from medlib.infer import BeliefOutput, MaskOutput, MeasurementOutput, PointsOutput
+from medlib.infer import (
+    BeliefOutput,
+    MaskOutput,
+    MeasurementOutput,
+    PointsOutput,
+    window_count,
+)
 from medlib.models import Architecture
 from medlib.train import Fingerprint, Plan, plan_for
 from medlib.train.fingerprint import Intensities, Structure
 from medlib.train.machine import Machine
 from medlib.train.precision import miscalculated
+from medlib.transforms import RandomAffine
 from medlib.types import CTVolume, MRVolume
 
 CPU = Machine("cpu", gigabytes=16, cores=2)
@@ -196,6 +203,28 @@ def test_why_nothing_is_mirrored_is_said():
     assert "eye_left would become the wrong side" in said("eye_left", "brain")
     assert "Flip from left to right" in said("kidney_left", "kidney_right")
     assert "no name says a side" in said("liver")
+
+
+@given(extents, spacings, st.sampled_from(("cpu", "cuda")))
+def test_looking_again_and_again_never_takes_longer_than_one_look_at_a_large_scan(
+    extent, spacing, device
+):
+    plan = plan_for(fingerprint(extent, spacing), MaskOutput, machine=Machine(device))
+    size = [
+        round(e / s) for e, s in zip(extent, plan.preprocess.transforms[1].millimetres, strict=True)
+    ]
+    windows = window_count(size, plan.window)
+    assert 1 <= plan.looks <= 8
+    assert plan.looks == 1 or plan.looks * windows <= {"cpu": 16, "cuda": 64}[device] * 2
+    # As in training, and never mirrored.
+    assert {type(t) for t in plan.looking().varied.transforms} == {RandomAffine}
+
+
+@pytest.mark.parametrize("output", WHOLE)
+def test_what_is_answered_for_a_whole_scan_is_answered_at_one_look(output):
+    small = fingerprint((30, 30, 30), (1, 1, 1))
+    assert plan_for(small, output, machine=CPU).looks == 1
+    assert plan_for(small, MaskOutput, machine=CPU).looks == 8
 
 
 def edited(**parts):
