@@ -23,8 +23,8 @@ from medlib.infer import (
     VolumeOutput,
 )
 from medlib.ledger import Ledger, Prediction, entries, state_of
-from medlib.package import Model
-from medlib.types import Kind, Volume, verb
+from medlib.package import Ensemble, Model
+from medlib.types import Kind, Mask, Volume, verb
 
 
 @verb
@@ -116,7 +116,7 @@ class BatchReport:
 
 
 def predict_all(
-    model: Model,
+    model: Model | Ensemble,
     source: str | Path,
     out: str | Path,
     *,
@@ -194,7 +194,7 @@ def _left(seconds: float, done: int) -> str:
     return f" (about {minutes:.0f} min left)" if minutes >= 1 else ""
 
 
-def _endings(model: Model, formats: Sequence[str]) -> dict[str, str]:
+def _endings(model: Model | Ensemble, formats: Sequence[str]) -> dict[str, str]:
     known = forms(model.output)
     if strange := [name for name in formats if name not in known]:
         there = f"it can be written as {', '.join(known)}" if known else "it goes into the table"
@@ -220,7 +220,9 @@ class _Job:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, stack: io.Stack, model: Model, folder: Path, endings: Mapping[str, str]) -> _Job:
+    def of(
+        cls, stack: io.Stack, model: Model | Ensemble, folder: Path, endings: Mapping[str, str]
+    ) -> _Job:
         """What is to be done.
 
         Raises:
@@ -260,7 +262,7 @@ class _Job:
             raise FileExistsError(f"{', '.join(sorted(there))} is already there, and was left as it is")  # fmt: skip
         return False
 
-    def run(self, model: Model, kind: type[Volume]) -> Prediction:
+    def run(self, model: Model | Ensemble, kind: type[Volume]) -> Prediction:
         """Predict the scan and write the files."""
         scan, mended = self.stack.read_with_notes(kind)
         value = model.predict(scan)
@@ -273,7 +275,7 @@ class _Job:
 
 
 def _write(value: Kind, form: str, stack: io.Stack, path: Path) -> tuple[str, ...]:
-    if form == "seg":
+    if form == "seg" and isinstance(value, Mask):
         return io.write_seg(
             value, stack, path, algorithm_name="medlib", algorithm_version=__version__
         )

@@ -23,7 +23,7 @@ from medlib.infer import (
     VolumeOutput,
 )
 from medlib.ledger import LINES, TABLE, Ledger, entries
-from medlib.package import Manifest, Model
+from medlib.package import Ensemble, Manifest, Model
 from medlib.package.manifest import Network, Weights
 from medlib.space import Grid
 from medlib.train import dice
@@ -275,6 +275,14 @@ def test_landmarks_are_written_where_they_are(tmp_path):
     assert report.predictions[0].files[0].name == "a.mrk.json"
     with pytest.raises(ValueError, match=r"not written as seg; it can be written as markups"):
         predict_all(model, source, tmp_path / "out", formats=("seg",))
+
+
+def test_several_models_together_are_one(model, tmp_path):
+    source = scans(tmp_path / "in", "a.nii.gz")
+    together = Ensemble((model, model), {}, {})
+    report = predict_all(together, source, tmp_path / "out")
+    assert [row["model"] for row in table_in(tmp_path / "out")] == [together.digest]
+    assert report.refusals == ()
 
 
 def test_a_scan_that_was_made_is_written_where_the_first_one_lies(tmp_path):
