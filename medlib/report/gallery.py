@@ -26,6 +26,7 @@ from medlib.types import (
     MultiVolume,
     Points,
     Radiograph,
+    Reference,
     Shape,
     Volume,
     describe,
@@ -84,23 +85,33 @@ def _(source: Batch, *, count: int = 8) -> Figure:
         if panel is None:
             axes.set_axis_off()
             continue
-        title, scan, target = panel
-        legend |= _draw(axes, scan, (target,), focus(scan.grid, target), title)
+        title, scan, overlays = panel
+        legend |= _draw(axes, scan, overlays, focus(scan.grid, *overlays), title)
     _explain(figure, legend)
     return figure
 
 
-def _items(batch: Batch, count: int) -> Iterator[tuple[str, Volume, Kind]]:
-    """(title, scan, target) of each panel."""
+def _items(batch: Batch, count: int) -> Iterator[tuple[str, Volume, tuple[Kind, ...]]]:
+    """(title, scan, what is drawn on it) of each panel; scans to be made have panels of their own."""
     series = batch.x.shape[1]
     names = batch.names or ("",) * len(batch.targets)
     rows = list(zip(names, batch.grids, map(_on_cpu, batch.targets), strict=True))[:count]
     for scans, (name, grid, target) in zip(batch.x.cpu(), rows, strict=False):
         said = describe(target) if isinstance(target, Answer) else ""
+        wanted = list(_to_be_made(target))
         for number, scan in enumerate(scans, 1):
             which = f"series {number}" if series > 1 else ""
             title = "\n".join(part for part in (name, which, said) if part)
-            yield title, Volume(scan[None], grid), target
+            yield title, Volume(scan[None], grid), () if wanted else (target,)
+        for made in wanted:
+            yield f"{name}\nto be made", made, ()
+
+
+def _to_be_made(target: Kind) -> tuple[Volume, ...]:
+    scan = target.scan if isinstance(target, Reference) else target
+    if isinstance(scan, MultiVolume):
+        return scan.parts
+    return (scan,) if isinstance(scan, Volume) else ()
 
 
 def _on_cpu(value: Kind) -> Kind:

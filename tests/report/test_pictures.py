@@ -33,6 +33,7 @@ from medlib.types import (
     Measurement,
     MultiVolume,
     Points,
+    Reference,
     describe,
 )
 
@@ -120,6 +121,14 @@ def test_a_batch_shows_every_series_of_every_item():
     drawn(figure)
     with pytest.raises(ValueError, match="on which grids"):
         show_batch(replace(batch, grids=()))
+
+
+def test_scans_to_be_made_stand_beside_those_that_are_shown():
+    scan = scan_of(structures(GRID))
+    batch = Batch(torch.zeros(2, 1, *GRID.shape), (scan, Reference(scan)), (GRID,) * 2, ("a", "b"))
+    figure = show_batch(batch)
+    assert titles(figure) == ["a", "a\nto be made", "b", "b\nto be made"]
+    drawn(figure)
 
 
 def test_every_kind_is_compared():
