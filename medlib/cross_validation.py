@@ -185,7 +185,8 @@ class CrossValidation:
             known = ~np.isnan(each)
             total, count = np.where(known, each, 0).sum(0), known.sum(0)
             found: FloatArray = np.full(len(weights), nan)
-            return np.divide(total, count, out=found, where=count > 0)
+            np.divide(total, count, out=found, where=count > 0)
+            return found
 
         return mean_area
 
