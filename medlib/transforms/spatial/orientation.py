@@ -86,9 +86,7 @@ class Flip(Transform):
         for step in super().steps(scene, chance):
             yield step
             if self.direction == "left-right":
-                found = [pair for v in scene.unmoved for pair in sided_pairs(names_of(v))[0]]
-                if found:
-                    yield SwapSides(tuple(dict.fromkeys(found)))
+                yield SwapSides()
 
     def draw(self, scene: Scene, chance: Chance) -> Move:
         """The mirroring."""

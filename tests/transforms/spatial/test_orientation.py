@@ -73,7 +73,7 @@ def test_a_side_without_a_partner_is_never_turned_into_the_other(value):
 def test_what_was_left_is_called_right_and_comes_back(number):
     scan, value = MRVolume(torch.rand(1, 2, 2, 2), GRID), values(PAIRED)[number]
     item = Pipeline((Flip("left-right"), RandomAffine(degrees=3)))(Item((scan, value)))
-    assert item.trail.steps[1] == SwapSides((("kidney_left", "kidney_right"),))
+    assert item.trail.steps[1] == SwapSides()
     mirrored = item.values[1]
     match mirrored:
         case Mask():
@@ -95,6 +95,31 @@ def test_what_was_left_is_called_right_and_comes_back(number):
         assert back.ids == value.ids
     if isinstance(value, Category):
         assert back == value
+
+
+def sides(value):
+    """What is called what."""
+    match value:
+        case Mask() | Probabilities():
+            return value.data.numpy()
+        case Boxes() | Contours():
+            return value.ids
+        case Category():
+            return [value.name]
+    return value.names
+
+
+def test_what_was_found_in_a_mirrored_scan_is_called_by_its_own_side():
+    """When the scan was mirrored nobody knew what would be found in it."""
+    scan = MRVolume(torch.zeros(1, 2, 2, 2), GRID)
+    trail = Pipeline((Flip("left-right"),))(Item((scan,))).trail
+    for value in values(PAIRED):
+        mirrored = Pipeline((Flip("left-right"),))(Item((scan, value))).values[1]
+        assert np.array_equal(sides(trail.decode(mirrored)), sides(value))
+        assert not np.array_equal(sides(mirrored), sides(value))
+    for alone in values(ALONE):
+        with pytest.raises(ValueError, match="mirrored from left to right, and kidney_left cannot"):
+            trail.decode(alone)
 
 
 def test_names_do_not_part_moves_that_can_be_one():
