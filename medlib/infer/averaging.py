@@ -18,21 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medlib.infer.outputs import (
-    BeliefOutput,
-    MaskOutput,
-    MeasurementOutput,
-    Output,
-    PointsOutput,
-)
+from medlib.infer.means import AVERAGED, mean_of
+from medlib.infer.outputs import MaskOutput, MeasurementOutput, Output
 from medlib.infer.predictor import Predictor
 from medlib.space import Grid
 from medlib.transforms import Item, Move, Sampler, Trail
 from medlib.transforms.labels.voting import strongest
 from medlib.transforms.spatial.naming import SwapSides
 from medlib.types import Belief, Kind, Labels, Mask, Measurement, Points, verb
-
-_AVERAGED = (MaskOutput, PointsOutput, BeliefOutput, MeasurementOutput)
 
 
 def same_question(outputs: Sequence[Output]) -> None:
@@ -44,7 +37,7 @@ def same_question(outputs: Sequence[Output]) -> None:
         ValueError: saying what differs.
     """
     first, *others = (_question(output) for output in outputs)
-    if not isinstance(first, _AVERAGED):
+    if not isinstance(first, AVERAGED):
         raise ValueError(
             f"a {type(first).__name__} has no mean over several networks yet; use one of them"
         )
@@ -73,8 +66,7 @@ def average(predictors: Sequence[Predictor], seen: Sequence[Kind]) -> Kind:
             one.check(value)
         return _mask(predictors, seen)
     answers = [predictor.predict(*seen) for predictor in predictors]
-    found: Kind = _mean(answers[0], answers)
-    return found
+    return mean_of(answers)
 
 
 def disagreement(predictors: Sequence[Predictor], seen: Sequence[Kind]) -> dict[str, float]:
@@ -162,29 +154,7 @@ def _decoded(parts: Sequence[_Shares], labels: Labels, native: Grid) -> Mask:
     return found
 
 
-# --- each kind ----------------------------------------------------------------------------
-
-
-@verb
-def _mean(first: Kind, answers: Sequence[Any]) -> Kind:
-    """The mean of answers of one kind, of which ``first`` is one."""
-    raise AssertionError
-
-
-@_mean.register
-def _(first: Belief, answers: Sequence[Any]) -> Belief:
-    shares = np.mean([answer.shares for answer in answers], axis=0)
-    return replace(first, shares=tuple(float(share) for share in shares))
-
-
-@_mean.register
-def _(first: Measurement, answers: Sequence[Any]) -> Measurement:
-    return replace(first, value=fmean(answer.to(first.unit).value for answer in answers))
-
-
-@_mean.register
-def _(first: Points, answers: Sequence[Any]) -> Points:
-    return replace(first, coordinates=np.mean([a.coordinates for a in answers], axis=0))
+# --- how far apart ------------------------------------------------------------------------
 
 
 @verb

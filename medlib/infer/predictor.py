@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medlib.infer.inputs import Input, shown
 from medlib.infer.looks import Looks, averaged
+from medlib.infer.means import AVERAGED, mean_of
 from medlib.infer.outputs import MaskOutput, Output
 from medlib.infer.window import Shape, sliding_window
 from medlib.models import call
@@ -35,12 +36,12 @@ class Predictor:
         output: what the network's numbers stand for.
         window: size that the network sees at a time.
         overlap: of neighbouring windows.
-        looks: how often to look at a scan for structures; see :class:`medlib.infer.Looks`.
+        looks: how often to look at a scan; see :class:`medlib.infer.Looks`.
         autocast: dtype of the network's arithmetic, or None for float32.
 
     Raises:
-        ValueError: when nothing is shown, two inputs have one name, or something else than
-            structures is to be looked for more than once.
+        ValueError: when nothing is shown, two inputs have one name, or what is asked is to
+            be looked for more than once and has no mean.
     """
 
     network: nn.Module
@@ -58,10 +59,10 @@ class Predictor:
             raise ValueError(
                 f"what a network is shown needs a name each: {', '.join(names) or 'nothing is'}"
             )
-        if self.looks.count > 1 and not isinstance(self.output, MaskOutput):
+        if self.looks.count > 1 and not isinstance(self.output, AVERAGED):
             raise ValueError(
-                f"only structures are looked for more than once, and this is a "
-                f"{type(self.output).__name__}"
+                f"the answers of several looks have no mean for {type(self.output).__name__}; "
+                "look once"
             )
 
     @property
@@ -112,10 +113,15 @@ class Predictor:
         if isinstance(self.output, MaskOutput):
             shares = self.probabilities(item)
             return decode_mask(shares, item.trail, self.output.labels, native)
+        looks = ((self._answer(look), look) for look in self.looks.at(item))
+        found = mean_of([look.trail.whereabouts.decode(value) for value, look in looks])
+        return item.trail.whereabouts.decode(found)
+
+    def _answer(self, item: Item) -> Kind:
+        """What one look at a preprocessed item finds, on the item's grid."""
         raw = (self._at_once(item) if self.output.whole else self.logits(item)[None]).detach()
         answer = self.output.answer(checked(raw, self.output), [item.grid])
-        found: Kind = item.trail.whereabouts.decode(self.output.wrap(answer[0], item.grid))
-        return found
+        return self.output.wrap(answer[0], item.grid)
 
     def logits(self, item: Item) -> Tensor:
         """(channel, slice, row, column) of a preprocessed item, on its grid, window by window."""

@@ -208,6 +208,7 @@ def _whole(
         batch_size=batch,
         rate=rate,
         architecture=architecture,
+        looks=_MOST_LOOKS,
         minutes=minutes,
         workers=_workers(machine),
         reasons=(
@@ -219,6 +220,7 @@ def _whole(
             wording.loss(output, fingerprint),
             f"{varied}; {wording.mirrored([word for word, _ in fingerprint.answers])}",
             wording.pace(rate, minutes, batch, machine),
+            wording.looking(1, _MOST_LOOKS),
         ),
     )
 

@@ -135,9 +135,7 @@ def looking(windows: int, looks: int) -> str:
     )
 
 
-def pace(
-    rate: float, minutes: float, batch_size: int, machine: Machine, floor: float = 0.0
-) -> str:
+def pace(rate: float, minutes: float, batch_size: int, machine: Machine, floor: float = 0.0) -> str:
     """How the rate goes, and how many items a step sees."""
     end = f"{floor:.0%} of that" if floor else "nothing"
     return (

@@ -9,7 +9,7 @@ from strategies import grids
 from tiny import CONTRAST, SIDES, Seer, scan_of, structures
 from torch import nn
 
-from medlib.infer import BeliefOutput, Looks, MaskOutput, Predictor, VolumeInput
+from medlib.infer import Looks, MaskOutput, PointsOutput, Predictor, VolumeInput, VolumeOutput
 from medlib.infer.looks import averaged
 from medlib.space import Grid
 from medlib.train import dice
@@ -112,9 +112,33 @@ def test_looks_that_make_no_sense_are_refused(count):
         Looks(count)
 
 
-def test_only_structures_are_looked_for_more_than_once():
-    with pytest.raises(ValueError, match="only structures"):
+class Hottest(nn.Module):
+    """Heat where it is brightest."""
+
+    def __init__(self):
+        super().__init__()
+        self.sharp = nn.Parameter(torch.tensor(40.0))
+
+    def forward(self, x):
+        return x * self.sharp
+
+
+def test_landmarks_of_several_looks_come_back_to_where_they_are():
+    grid = Grid.from_axes((24, 24, 24), spacing=(2.0, 1.0, 1.0))
+    z, y, x = np.indices(grid.shape)
+    blob = np.exp(-((z - 9) ** 2 + (y - 13) ** 2 + (x - 7) ** 2) / 8.0)
+    scan = MRVolume(torch.from_numpy(blob[None]).float(), grid)
+    looks = Looks(6, Pipeline((RandomAffine(degrees=30.0, scale=0.2),)))
+    seer = Predictor(
+        Hottest(), Pipeline(), (VolumeInput(MRVolume),), PointsOutput(("tip",)), grid.shape, looks=looks
+    )  # fmt: skip
+    away = seer.predict(scan).coordinates[0] - grid.to_patient((9, 13, 7))
+    assert np.linalg.norm(away) < 0.3
+
+
+def test_what_has_no_mean_is_looked_at_once():
+    with pytest.raises(ValueError, match="no mean for VolumeOutput; look once"):
         Predictor(
-            nn.Identity(), WAY, (VolumeInput(MRVolume),), BeliefOutput(("a", "b")), (8, 8, 8),
+            nn.Identity(), WAY, (VolumeInput(MRVolume),), VolumeOutput(MRVolume), (8, 8, 8),
             looks=Looks(2, TURNED),
         )  # fmt: skip
