@@ -220,7 +220,7 @@ def test_looking_again_and_again_never_takes_longer_than_one_look_at_a_large_sca
     assert {type(t) for t in plan.looking().varied.transforms} == {RandomAffine}
 
 
-@pytest.mark.parametrize("output", (MaskOutput, *WHOLE))
+@pytest.mark.parametrize("output", [MaskOutput, *WHOLE])
 def test_a_look_changes_nothing_that_is_asked_for(output):
     plan = plan_for(fingerprint((30, 30, 30), (1, 1, 1)), output, machine=CPU)
     (turned,) = plan.looking().varied.transforms
