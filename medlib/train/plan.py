@@ -11,12 +11,16 @@ from typing import Any
 from medlib.infer import Looks
 from medlib.io.files import written_whole
 from medlib.models import Architecture
-from medlib.train.callbacks import EMA, Callback, Cosine, OneCycle, Schedule
+from medlib.train.callbacks import EMA, Callback, Constant, Cosine, OneCycle, Schedule
 from medlib.train.fingerprint import ScanKind
 from medlib.transforms import RECIPES, Pipeline, RandomAffine, Transform
 from medlib.types import SCAN_KINDS, Volume
 
-SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine]] = {"one cycle": OneCycle, "cosine": Cosine}
+SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine] | type[Constant]] = {
+    "one cycle": OneCycle,
+    "cosine": Cosine,
+    "constant": Constant,
+}
 _VERSION = 3
 _PARTS = {
     *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),

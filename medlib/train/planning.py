@@ -47,7 +47,7 @@ _GLANCES = {
     "cuda": 64,
 }  # windows to look through for a prediction, unless one look is more
 _MOST_LOOKS = 8
-_FLOOR, _AVERAGE = 0.25, 0.2  # of the rate, and of the steps; see docs/benchmarks.md
+_AVERAGE = 0.1  # of the steps so far, over which weights are averaged; see docs/benchmarks.md
 _MOST_LABELLED = 0.5  # of the voxels, up to which patches are led to structures
 _APPEARANCE = (
     Brightness(contrast=0.15, shift=0.15, probability=0.5),
@@ -138,7 +138,7 @@ def _patches(
         batch_size=batch,
         rate=rate,
         architecture=architecture,
-        schedule={"name": "cosine", "floor": _FLOOR},
+        schedule={"name": "constant"},
         average=_AVERAGE,
         looks=looks,
         minutes=minutes,
@@ -157,9 +157,9 @@ def _patches(
             wording.balance(fingerprint, on_label),
             "turned by up to 15 degrees, stretched by up to 10%, contrast and noise varied; "
             f"{wording.mirrored(names)}",
-            wording.pace(rate, minutes, batch, machine, _FLOOR),
-            "kept is the average of the weights over the last steps, which wavers less than those "
-            "of the last step",
+            wording.pace(rate, minutes, batch, machine, steady=True),
+            f"kept is the average of the weights over the last {_AVERAGE:.0%} of the steps, which "
+            "wavers less than those of the last step, and learns at full pace to the end",
             wording.looking(windows, looks),
         ),
     )

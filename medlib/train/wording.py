@@ -135,10 +135,20 @@ def looking(windows: int, looks: int) -> str:
     )
 
 
-def pace(rate: float, minutes: float, batch_size: int, machine: Machine, floor: float = 0.0) -> str:
-    """How the rate goes, and how many items a step sees."""
-    end = f"{floor:.0%} of that" if floor else "nothing"
+def pace(
+    rate: float, minutes: float, batch_size: int, machine: Machine, *, steady: bool = False
+) -> str:
+    """How the rate goes, and how many items a step sees.
+
+    Args:
+        rate: at most.
+        minutes: of the training.
+        batch_size: items a step.
+        machine: that it is planned for.
+        steady: whether the rate stays up, since weights are averaged.
+    """
+    way = "after a warm-up, throughout" if steady else "at most, then down to nothing, once"
     return (
-        f"rate: up to {rate:g} and down to {end} once within {minutes:g} minutes, so that a slow "
-        f"machine takes fewer steps of the same way; {batch_size} a step on {machine}"
+        f"rate: {rate:g} {way}; by the clock, {minutes:g} minutes, so that a slow machine takes fewer "
+        f"steps of the same way; {batch_size} a step on {machine}"
     )

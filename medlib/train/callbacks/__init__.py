@@ -15,7 +15,7 @@ from medlib.train.callbacks.freezing import Unfreeze
 from medlib.train.callbacks.keeping import BestCheckpoints, BestWeights, Kept
 from medlib.train.callbacks.mixing import CutMix, Mixup
 from medlib.train.callbacks.progress import Progress
-from medlib.train.callbacks.schedules import Cosine, OneCycle, Phases, Schedule
+from medlib.train.callbacks.schedules import Constant, Cosine, OneCycle, Phases, Schedule
 from medlib.train.callbacks.stopping import EarlyStopping, StopOnNaN
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "CancelFit",
     "CancelStep",
     "CancelValidation",
+    "Constant",
     "Cosine",
     "CutMix",
     "EarlyStopping",

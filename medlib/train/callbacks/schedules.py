@@ -79,6 +79,30 @@ class Cosine(Schedule):
         return self.peak * (self.floor + (1 - self.floor) * _down(within))
 
 
+class Constant(Schedule):
+    """Learning rate up along a line, and then the same, for weights that are averaged.
+
+    An average of weights (:class:`medlib.train.EMA`) brings the calm that a falling rate would, and
+    the network goes on learning at full pace to the end (Hägele et al., Scaling laws and
+    compute-optimal training beyond fixed training durations, NeurIPS 2024).
+
+    Args:
+        peak: the rate.
+        warmup: share of the training during which it rises.
+
+    Example:
+        >>> [Constant(1.0, warmup=0.1).rate(progress) for progress in (0.05, 0.1, 1.0)]
+        [0.5, 1.0, 1.0]
+    """
+
+    def __init__(self, peak: float, *, warmup: float = 0.1) -> None:
+        self.peak, self.warmup = peak, warmup
+
+    def rate(self, progress: float) -> float:
+        """The rate when this share of the training is done."""
+        return self.peak * (min(1.0, progress / self.warmup) if self.warmup else 1.0)
+
+
 class Phases(Schedule):
     """One schedule after another, each over its share of the training.
 
