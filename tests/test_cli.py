@@ -251,16 +251,18 @@ def train(folder, out, *more):
 
 
 def spoil_grid(folder):
-    path = named(folder, "labels", "case", 3)
-    mask = io.read_mask(path)
-    io.write_nifti(Mask(mask.data, mask.grid.window((1, 0, 0), mask.grid.shape)), path)
+    for number in (2, 3):  # one alone would be set aside
+        path = named(folder, "labels", "case", number)
+        mask = io.read_mask(path)
+        io.write_nifti(Mask(mask.data, mask.grid.window((1, 0, 0), mask.grid.shape)), path)
 
 
 def spoil_ids(folder):
-    path = named(folder, "labels", "case", 3)
-    mask = io.read_mask(path)
-    mask.data[0, 0, 0, 0] = 77
-    io.write_nifti(Mask(mask.data, mask.grid), path)
+    for number in (2, 3):
+        path = named(folder, "labels", "case", number)
+        mask = io.read_mask(path)
+        mask.data[0, 0, 0, 0] = 77
+        io.write_nifti(Mask(mask.data, mask.grid), path)
 
 
 def empty(folder):

@@ -1,5 +1,6 @@
 """The loss that is due: MONAI's and torch's own numbers, and targets that do not belong together."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +9,7 @@ from oracles import oracle
 
 from medlib.space import Grid
 from medlib.train import loss
-from medlib.types import Categories, Category, Labels, Mask, Measurement, Points, Volume
+from medlib.types import Categories, Category, Labels, Mask, Measurement, PointCloud, Points
 
 GRID = Grid.from_axes((4, 6, 5))
 LABELS = Labels.of({7: "liver", 2: "spleen"})  # channels follow the table, not the ids
@@ -78,7 +79,7 @@ def test_targets_that_do_not_belong_together_are_refused():
     with pytest.raises(TypeError, match="nothing registered"):
         loss(torch.zeros(2, 2), Category("a", words), Measurement(1, "mm"))
     with pytest.raises(TypeError, match="nothing registered"):
-        loss(torch.zeros(1, 1, 4, 6, 5), Volume(torch.zeros(1, 4, 6, 5), GRID))
+        loss(torch.zeros(1, 3), PointCloud(np.zeros((1, 3))))
 
 
 def test_masks_that_one_answer_a_voxel_cannot_say_are_refused():

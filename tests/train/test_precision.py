@@ -82,7 +82,7 @@ def test_what_is_not_watched_for_is_computed_rightly(kind, size, stride):
 
 
 def test_auto_falls_back_and_bf16_is_refused(data, monkeypatch):
-    from medlib.train import learner as module
+    from medlib.train import precision as module
 
     if torch.cuda.is_available():
         pytest.skip("a graphics card computes bf16 rightly")
