@@ -227,7 +227,8 @@ def cross_validate(
 def _trained(learn: Task, split: Split, minutes: float | None, epochs: int | None) -> Fold:
     started = time.monotonic()
     length = {} if minutes is None else {"minutes": minutes}
-    task = learn.anew(lambda _: split, validations=1, **length)
+    # Once, at the end, and as the fold's model will predict: the figures are of that.
+    task = learn.anew(lambda _: split, validations=1, careful=True, **length)
     learner = task.learner
     learner.callbacks = [c for c in learner.callbacks if not isinstance(c, BestWeights)]
     task.fine_tune(minutes=minutes, epochs=epochs, started=started)

@@ -39,7 +39,8 @@ def test_the_whole_way(scans, program):
     assert set(scores["labels"]) == set(data.card.table.names)
     assert report.page.read_text(encoding="utf-8").count("<img") == len(data.test)
     assert sorted(p.name for p in report.predictions.iterdir()) == sorted(
-        f"{name}{ending}" for name in data.test for ending in (".dcm", ".nii.gz")
+        ["predictions.csv", "predictions.jsonl"]
+        + [f"{name}{ending}" for name in data.test for ending in (".dcm", ".nii.gz")]
     )
     for path in report.predictions.glob("*.dcm"):
         done = subprocess.run(

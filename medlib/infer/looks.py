@@ -48,7 +48,7 @@ class Looks:
 
     def at(self, item: Item) -> Iterator[Item]:
         """The item as it is, and then the other looks at it, each with a trail from there on."""
-        start = Item(item.values, name=item.name)
+        start = Item(item.values)  # without its name: whatever a scan is called, it looks the same
         yield start
         for number in range(1, self.count):
             yield self.varied(start, seed=number)

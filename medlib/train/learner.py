@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -66,8 +67,10 @@ class Learner:
         precision: ``"bf16"``, ``"fp16"``, ``"fp32"``, or ``"auto"``: bf16 where the device is
             quick at it.
         overlap: of neighbouring windows in prediction.
-        looks: at a scan in prediction; validation, which is done often, looks once.
+        looks: at a scan in prediction.
         validations: about how often to validate in a training.
+        careful: whether validation predicts as the predictor does. Else it is quicker, since it is
+            done often: with fewer windows, and at one look.
         callbacks: what else should happen.
         seed: of the order of cases.
         workers: processes that prepare batches.
@@ -93,6 +96,7 @@ class Learner:
         overlap: float = 0.5,
         looks: Looks | None = None,
         validations: int = 6,
+        careful: bool = False,
         callbacks: Iterable[Callback] = (),
         seed: int = 0,
         workers: int = 0,
@@ -114,7 +118,8 @@ class Learner:
         self.window, self.overlap, self.looks = window, overlap, looks or Looks()
         self.loss = loss if loss is not None else loss_by_kind
         self.batch_size, self.accumulate, self.rate, self.clip = batch_size, accumulate, rate, clip
-        self.validations, self.seed, self.workers = validations, seed, workers
+        self.validations, self.careful = validations, careful
+        self.seed, self.workers = seed, workers
         self.callbacks = [StopOnNaN(), BestWeights(), *callbacks]
 
         self.step = 0
@@ -246,6 +251,8 @@ class Learner:
         for cases in (self.data.train, self.data.valid):  # what is wrong with them shows now
             for number in range(len(cases)):
                 cases.prepared(number)
+        if self.budget.minutes is not None:
+            self._reserve()
         self.budget.begin()
         train_thawed(self.network)
         origin, first = time.monotonic(), self.step
@@ -343,6 +350,13 @@ class Learner:
             found = self.loss(answers, *targets)
         return found
 
+    def _reserve(self) -> None:
+        """Keep time for the last validation, by a case or two; the first of all is slower."""
+        begun = time.monotonic()
+        for _ in islice(self.predictions(), 2):
+            seconds, begun = time.monotonic() - begun, time.monotonic()
+        self.budget.reserve(1.5 * seconds * len(self.data.valid) + 1.0)
+
     def _validate(self) -> float:
         """Validate, and return the seconds that it took."""
         begun = time.monotonic()
@@ -399,8 +413,9 @@ class Learner:
 
     def predictions(self) -> Iterator[tuple[str, Kind, Kind]]:
         """(name, prediction, truth) of every validation case, predicted whole."""
-        # Fewer windows than in prediction: it is done often, and the minutes are for learning.
-        predictor = replace(self.predictor, overlap=min(0.25, self.overlap), looks=Looks())
+        predictor = self.predictor
+        if not self.careful:
+            predictor = replace(predictor, overlap=min(0.25, self.overlap), looks=Looks())
         for number, case in enumerate(self.data.valid.cases):
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
             seen = Item(item.values[:-1], item.trail, item.name)
