@@ -120,10 +120,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
         if self.store is None:
             item = self._made(number)
         else:
-            key = self._key(number, self.store)
-            item = self.store.item(key, lambda: self._made(number))
-            if key in self.store:  # mapped again each time: open files and pages are bounded too
-                return item
+            # What is mapped counts as if it were all in memory, and in time may be.
+            item = self.store.item(self._key(number, self.store), lambda: self._made(number))
         size = sum(v.data.nbytes for v in item.values if hasattr(v, "data"))
         if size <= self._room:
             self._room -= size

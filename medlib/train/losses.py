@@ -73,27 +73,25 @@ def dice_and_cross_entropy(
     from monai.losses import DiceLoss
 
     seen = channels != UNSEEN
-    shares = torch.softmax(logits, 1) * seen  # an unseen voxel counts for no class at all
+    surprise = -torch.log_softmax(logits, 1)
+    shares = torch.exp(-surprise) * seen  # an unseen voxel counts for no class at all
     truth = torch.zeros_like(shares).scatter_(1, channels.clamp(min=0), seen.to(shares))
     overlap = DiceLoss(batch=True)(shares, truth)
     # Sums and counts, for to ask whether anything was seen is to wait for a graphics card.
     count = seen.sum().clamp(min=1)
-    entropy = nn.functional.cross_entropy(
-        logits, channels[:, 0], ignore_index=UNSEEN, reduction="sum"
-    )
+    entropy = (truth * surprise).sum()
     if smoothing:
-        even = _evenly(logits, asked) * seen[:, 0]
+        even = _evenly(surprise, asked) * seen[:, 0]
         entropy = (1 - smoothing) * entropy + smoothing * even.sum()
     both: Tensor = overlap * seen.any() + entropy / count
     return both
 
 
-def _evenly(logits: Tensor, asked: Tensor | None) -> Tensor:
+def _evenly(surprise: Tensor, asked: Tensor | None) -> Tensor:
     """Cross-entropy with an even distribution over the classes that are asked for."""
-    surprise = -torch.log_softmax(logits, 1)
     if asked is None:
         return surprise.mean(1)
-    which = asked.view(*asked.shape, *[1] * (logits.ndim - 2))
+    which = asked.view(*asked.shape, *[1] * (surprise.ndim - 2))
     return surprise.masked_fill(~which, 0.0).sum(1) / which.sum(1)
 
 
@@ -176,9 +174,6 @@ def _channels(mask: Mask) -> Tensor:
             "structures that overlap cannot be learned as one answer a voxel: decide which goes "
             "before which, and make the mask one layer"
         )
-    # Masks are looked through where they are read; here again, where that makes nobody wait.
-    if mask.data.device.type == "cpu" and (unknown := mask.unknown_ids()):
-        raise ValueError(f"the mask holds ids that its table has not: {unknown}")
     return MaskBlock(mask.labels).tensor(mask)  # as the data block has them
 
 

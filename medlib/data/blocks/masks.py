@@ -15,6 +15,8 @@ from medlib.infer import MaskInput, MaskOutput
 from medlib.space import Grid
 from medlib.types import Kind, Labels, Mask
 
+_UNKNOWN = -2  # of an id that the table has not
+
 
 @dataclass(frozen=True)
 class MaskBlock(Block):
@@ -70,11 +72,23 @@ class MaskBlock(Block):
         return mask
 
     def tensor(self, value: Kind) -> Tensor:
-        """Channel numbers: (1, slice, row, column), int64; -1 where nobody looked."""
+        """Channel numbers: (1, slice, row, column), int64; -1 where nobody looked.
+
+        Raises:
+            ValueError: for ids that the table has not; not on a graphics card, which would have to
+                be waited for.
+        """
         assert isinstance(value, Mask)
-        ids, ignored = value.data, self.labels.ignored
-        lookup = torch.zeros(max([*self.labels.ids, ignored or 0]) + 1, dtype=torch.int64)
-        lookup[list(self.labels.ids)] = torch.arange(1, len(self.labels) + 1)
+        known, ignored = self.labels.ids, self.labels.ignored
+        largest = max([*known, ignored or 0])
+        lookup = torch.full((largest + 3,), _UNKNOWN)  # of ids from -1, which stands for all below
+        lookup[1] = 0
+        lookup[[number + 1 for number in known]] = torch.arange(1, len(known) + 1)
         if ignored is not None:
-            lookup[ignored] = -1
-        return lookup.to(ids.device, non_blocking=True)[ids.long()]
+            lookup[ignored + 1] = -1
+        place = value.data.reshape(-1).int().clamp(-1, largest + 1).add_(1)
+        numbers = lookup.to(place.device, non_blocking=True).index_select(0, place)
+        if place.device.type == "cpu" and len(numbers) and int(numbers.min()) == _UNKNOWN:
+            strange = sorted(set(value.present_ids()) - set(known))
+            raise ValueError(f"the mask holds ids that its table has not: {strange}")
+        return numbers.view(value.data.shape)

@@ -103,7 +103,13 @@ def _vote(flat: Tensor, near: Tensor, weights: Tensor, shape: torch.Size) -> Ten
     for other, share in zip(ids, shares, strict=True):
         best.addcmul_((other == winner).to(share), share)
     best += _TIE  # what is not clearly more is no more
-    for candidate in ids:
+    # Mostly there are few ids at a border: each is weighed once, not once for each neighbour.
+    every = torch.cat(ids)
+    if every.dtype == torch.uint8:  # to count is quicker than to sort
+        present = torch.bincount(every).nonzero().flatten().to(every.dtype)
+    else:
+        present = torch.unique(every)
+    for candidate in present.unbind() if len(present) < len(ids) else ids:
         total = torch.zeros_like(best)
         for other, share in zip(ids, shares, strict=True):
             total.addcmul_((other == candidate).to(share), share)

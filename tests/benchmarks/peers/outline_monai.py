@@ -5,8 +5,7 @@ python outline_monai.py JOB.json FOUND
 Everything is read and prepared once and kept in memory; the network is MONAI's residual U-Net of 4.8
 million parameters with instance norm, in bf16 and channels-last, trained by AdamW with one cycle over
 the minutes on Dice and cross-entropy. Scans that fit into one window are seen whole (hippocampus);
-others by balanced patches, and are outlined by a sliding window. Rate, batch and augmentation were
-tried in turn, like medlib's.
+others by balanced patches, and are outlined by a sliding window.
 """
 
 from __future__ import annotations

@@ -1,0 +1,183 @@
+"""Scans and what is known of them, a plan made from them, and a network in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from pathlib import Path
+
+from medlib import io
+from medlib.cross_validation import CrossValidation, cross_validate
+from medlib.data import (
+    Case,
+    Pairing,
+)
+from medlib.data.splitters import Split
+from medlib.infer import Output
+from medlib.models import Loaded
+from medlib.package import Model
+from medlib.train import Learner, Plan, Scores
+from medlib.train.intervals import part_intervals
+from medlib.types import Kind, Labels, Volume
+
+
+class Task:
+    """Scans and what is known of them, a plan made from them, and a network in training.
+
+    Made by :func:`segmenter`, :func:`classifier`, :func:`regressor`, :func:`landmarks` and
+    :func:`detector`. Every part is open: ``pairing``, ``plan``, ``learner``.
+
+    Args:
+        pairing: the cases, and what was set aside.
+        plan: how to learn.
+        learner: the network in training.
+        anew: prepares the same task anew for another split, with other arguments of the learner.
+        loaded: what became of pretrained weights, if there are any.
+    """
+
+    def __init__(
+        self,
+        pairing: Pairing,
+        plan: Plan,
+        learner: Learner,
+        *,
+        anew: Callable[..., Task],
+        loaded: Loaded | None = None,
+    ) -> None:
+        self.pairing = pairing
+        self.plan = plan
+        self.learner = learner
+        self.anew = anew
+        self.loaded = loaded
+
+    @property
+    def output(self) -> Output:
+        """What is asked of the network."""
+        return self.learner.output
+
+    @property
+    def labels(self) -> Labels:
+        """The structures to be found, if it is structures."""
+        return self.pairing.labels
+
+    @property
+    def scores(self) -> Scores:
+        """How good the predictions of the validation cases are, as last measured."""
+        return self.learner.scores
+
+    def fine_tune(
+        self,
+        *,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        started: float | None = None,
+    ) -> Scores:
+        """Train, for a time or a number of rounds; the best weights are kept.
+
+        A network with pretrained weights learns with its head alone at first, and then all of it,
+        the first layers slowest; see :meth:`medlib.train.Learner.fine_tune`.
+
+        Args:
+            minutes: of wall-clock time, the last validation included; or
+            epochs: rounds through the training scans. Without either, the plan's minutes.
+            started: ``time.monotonic()`` at which the minutes began; left out, now.
+
+        Returns:
+            The scores of the validation cases.
+        """
+        if minutes is None and epochs is None:
+            minutes = self.plan.minutes
+        if self.loaded is not None:
+            return self.learner.fine_tune(minutes=minutes, epochs=epochs, started=started)
+        budget = self.learner.budget_for(minutes, epochs, started)
+        return self.learner.fit(budget, callbacks=[self.plan.cycle()])
+
+    def cross_validate(
+        self,
+        *,
+        folds: int | Callable[[Sequence[Case]], list[Split]] = 5,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        folder: str | Path | None = None,
+        seed: int = 0,
+        progress: Callable[[str], None] | None = None,
+    ) -> CrossValidation:
+        """Train a model for each fold, and predict every case by the one that never saw its patient.
+
+        Each fold makes its own plan from its own training cases, unless one was given to this task,
+        and trains a network of its own; what this task has learned so far plays no part. The
+        weights are those at the end of the training: none are chosen by the cases that are
+        reported (:meth:`fine_tune` keeps the best ones). Splits that the source states are not
+        followed.
+
+        Example::
+
+            found = medlib.segmenter("scans", "labels", kind="mr").cross_validate(minutes=60)
+            print(found)                        # a table: each structure, with its interval
+            found.ensemble.save("liver.medlib")  # all of them as one model
+
+        Args:
+            folds: how many, 2 or more; or from cases to splits, such as
+                ``k_fold(5, key=lambda case: case.site)``. Left to a number, patients are dealt at
+                random, for a classifier so that the folds have about as many of each answer.
+            minutes: of wall-clock time for all folds together, each an equal share of them; or
+            epochs: rounds through the training scans, in each fold.
+            folder: for the folds' models and figures. Folds that are finished there are not
+                trained again, so that what was interrupted goes on with the next. Left out,
+                nothing is written.
+            seed: of the folds.
+            progress: told a line for each fold.
+
+        Raises:
+            ValueError: when there are too few patients, or folds that lie in the folder are of
+                another cross-validation.
+            KeyboardInterrupt: after Ctrl-C; finished folds stay in the folder.
+        """
+        return cross_validate(
+            self,
+            folds=folds,
+            minutes=minutes,
+            epochs=epochs,
+            folder=folder,
+            seed=seed,
+            progress=progress,
+        )
+
+    @property
+    def model(self) -> Model:
+        """The model as it is now."""
+        data = self.learner.data
+        training = self.learner.summary() | {
+            "cases": len(data.train),
+            "patients": len({case.patient for case in data.train.cases}),
+            "reasons": list(self.plan.reasons),
+        }
+        measured = self.scores.to_dict()
+        whose = {case.name: case.patient for case in data.valid.cases}
+        sure = part_intervals(self.scores, whose)
+        metrics = {
+            "measure": measured["measure"],
+            "grid": "native",
+            "cases": len(data.valid),
+            "mean": measured["mean"],
+            "patients": len(set(whose.values())),
+            "labels": measured["labels"],
+            "intervals": {n: [_json(end) for end in (i.low, i.high)] for n, i in sure.items()},
+            "overall": measured["overall"],
+        }
+        return Model.describe(
+            self.learner.predictor, self.plan.architecture, training=training, metrics=metrics
+        )
+
+    def predict(self, study: Volume | io.Stack | str | Path) -> Kind:
+        """What is found in a scan, where it is in it; see :meth:`medlib.package.Model.predict`."""
+        found: Kind = self.model.predict(study)
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as one file, to be read by :func:`load` anywhere."""
+        return self.model.save(path)
+
+
+def _json(value: float) -> float | None:
+    return round(value, 5) if isfinite(value) else None
