@@ -17,14 +17,6 @@ from medlib.train import BestWeights, Callback, scored
 from medlib.types import Belief, Category
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Nine scans of six patients: some have been scanned twice."""

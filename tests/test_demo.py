@@ -5,7 +5,6 @@ import subprocess
 
 import pydicom
 import pytest
-import torch
 
 from medlib import datasets
 from medlib.datasets import Prepared, card, phantom
@@ -30,7 +29,6 @@ def scans(tmp_path_factory):
 
 
 def test_the_whole_way(scans, program):
-    torch.set_num_threads(1)
     data = Prepared.read(scans / "scans")
     report = run(scans, minutes=0.2, say=lambda line: None)
     assert set(report.scores.cases) == set(data.test)

@@ -11,14 +11,6 @@ from medlib.models import Architecture
 from medlib.train import Callback
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_task(tmp_path_factory.mktemp("task"), 4, shape=(12, 16, 16))

@@ -21,14 +21,6 @@ KEPT = held_out(["p_2", "p_5"])
 SIZE = (70, 52)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def image(number: int) -> tuple[np.ndarray, np.ndarray]:
     """A radiograph with a bright disc, of odd numbers a large one, and where that is."""
     rng = np.random.default_rng(number)

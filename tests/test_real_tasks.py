@@ -1,7 +1,6 @@
 """Layer 1 on real scans: they pair, they can be learned from, and predictions land on them."""
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -10,14 +9,6 @@ from medlib.data import held_out, pair
 from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.transforms import Pipeline, Reorient, Spacing
 from medlib.types import CTVolume, Labels
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_two_hundred_hippocampi_pair(real_data):

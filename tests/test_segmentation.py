@@ -22,7 +22,6 @@ def prepare(folder, **changes):
 
 @pytest.fixture(scope="module")
 def learned(folder):
-    torch.set_num_threads(1)
     learn = prepare(folder, validation=held_out(["Secret-Name_2"]))
     learn.fine_tune(epochs=2)
     return learn

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tiny import SIDES, scan_of, structures, write_series
 
 import medlib
@@ -20,14 +19,6 @@ from medlib.types import CTVolume, Mask, MRVolume, MultiVolume
 
 KEPT = held_out(["case_2", "case_5"])
 KINDS = {"CT": "ct", "T1": "mr"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

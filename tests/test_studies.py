@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from balls import ball, write_balls
 
 import medlib
@@ -15,14 +14,6 @@ from medlib.train import Plan
 from medlib.types import CTVolume
 
 KEPT = held_out([f"Secret-Name_{n}" for n in (2, 5, 8, 11)])
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -69,14 +69,6 @@ EYES = ("eye_left", "eye_right")
 PATCH = (8, 8, 8)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def write_case(folder, number):
     """A scan, the same through another scanner (twice as bright, and 30 more), and what is known."""
     draw = np.random.default_rng(number)

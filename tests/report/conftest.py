@@ -1,6 +1,5 @@
 """Learners that have learned a little, of tiny scans: of structures, of answers, of numbers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -22,14 +21,6 @@ from medlib.transforms import Pipeline, RandomPatch
 from medlib.types import MRVolume
 
 WINDOW = (16, 20, 20)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

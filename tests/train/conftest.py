@@ -1,6 +1,6 @@
 """A task that a tiny network learns in seconds, on one thread."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,14 +13,6 @@ from medlib.transforms import Normalise, Pipeline, RandomPatch
 from medlib.types import MRVolume
 
 WINDOW = (16, 20, 20)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
