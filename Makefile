@@ -22,7 +22,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 # The core alone, with nothing but what it needs, on any supported torch: make test-core TORCH=2.11.0
 CORE ?= .venv-core
