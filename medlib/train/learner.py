@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
-from medlib.infer import Looks, Output, Predictor, checked
-from medlib.models import ModelOutput, best_device, outputs, train_thawed
-from medlib.space import Grid
+from medlib.infer import Looks, Output, Predictor
+from medlib.models import ModelOutput, best_device
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     BestWeights,
     Callback,
-    Cancel,
-    CancelFit,
-    CancelStep,
-    CancelValidation,
     OneCycle,
     Phases,
     StopOnNaN,
     Unfreeze,
+    tell,
 )
+from medlib.train.loop import Loop, step
 from medlib.train.losses import loss as loss_by_kind
 from medlib.train.optimiser import optimiser_for
 from medlib.train.precision import DTYPES, chosen
 from medlib.train.record import Point, RunningLoss
 from medlib.train.scores import Scores, scored
-from medlib.train.supervision import over_levels
+from medlib.train.supervision import Comparison, over_levels
 from medlib.transforms import Item
 from medlib.types import Kind
 
@@ -126,13 +121,11 @@ class Learner:
         self.seen = 0
         self.progress = 0.0
         self.finished = False
-        self.validated = -1
         self.running = RunningLoss()
         self.seconds_a_step = 0.0
         self.scores = Scores()
         self.record: list[Point] = []
         self.due = 0.0
-        self.besides = 0.0  # seconds that callbacks take at a validation, at most
         self.active: list[Callback] = []
         self.budget = Budget(steps=1)
         self.batch: Batch
@@ -228,53 +221,8 @@ class Learner:
         self.active = sorted([*self.callbacks, *callbacks], key=lambda callback: callback.order)
         self.budget, self.step, self.due = budget, 0, 1.0 / self.validations
         self.running, self.finished = RunningLoss(), False
-        self.validated = -1
-        try:
-            interrupted = False
-            with suppress(CancelFit):
-                self._tell("before_fit")  # a checkpoint may set the step here
-                try:
-                    self._steps()
-                except KeyboardInterrupt:
-                    if not self.step:  # nothing has been learned that could be kept
-                        raise
-                    interrupted = True
-            if self.validated != self.step:
-                with suppress(CancelFit):
-                    self._validate()
-            self.finished = not interrupted
-        finally:
-            self._tell("after_fit")
+        Loop(self).run()
         return self.scores
-
-    def _steps(self) -> None:
-        for cases in (self.data.train, self.data.valid):  # what is wrong with them shows now
-            for number in range(len(cases)):
-                cases.prepared(number)
-        if self.budget.minutes is not None:
-            self._reserve()
-        self.budget.begin()
-        train_thawed(self.network)
-        origin, first = time.monotonic(), self.step
-        batches = self.batches()
-        while True:
-            self.progress = self.budget.progress(self.step)
-            if self.due <= self.progress < 1.0 - 0.5 / self.validations:
-                seconds = self._validate()
-                # On a busy machine validation is slow: it may take a fifth of the time, no more.
-                pause = max(1.0 / self.validations, 5 * self.budget.share(seconds))
-                self.due = self.budget.progress(self.step) + pause
-                train_thawed(self.network)  # prediction leaves all of it training, or none
-                continue
-            if self.progress >= 1.0:
-                if not self.step:
-                    raise ValueError(
-                        "the time was over when the scans had been read; give it more minutes"
-                    )
-                return
-            self.one_step(batches)
-            self.seconds_a_step = (time.monotonic() - origin) / (self.step - first)
-            self._tell("after_step")
 
     def batches(self) -> Iterator[Batch]:
         """Training batches without end, from the one that the next step sees."""
@@ -287,109 +235,24 @@ class Learner:
 
     def one_step(self, batches: Iterator[Batch]) -> None:
         """Look at as many batches as a step takes, and change the weights once."""
-        if not self.network.training:  # somebody has looked at it
-            train_thawed(self.network)
-        self.seen = first = self.step * self.accumulate
-        try:
-            self._tell("before_step")
-            losses = []
-            for _ in range(self.accumulate):
-                self.batch = next(batches).to(self.accelerator.device)
-                losses.append(self._look())
-            self._update()
-            self.running = self.running.then(torch.stack(losses).mean())
-        except CancelStep:
-            for _ in range(first + self.accumulate - self.seen):
-                next(batches)
-        finally:
-            self.optimiser.zero_grad(set_to_none=True)
-        self.step += 1
-        if self.step % 10 == 0:
-            self._note()
-
-    def _look(self) -> Tensor:
-        """Add a batch's part to the gradient, and return its loss."""
-        try:
-            self._tell("before_batch")
-        finally:
-            self.seen += 1
-        dtype, x = DTYPES.get(self.precision), self.batch.x
-        with torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None):
-            self.given = outputs(self.model, x.to(memory_format=torch.channels_last_3d))
-        self.found = self.compare(self.batch.targets)
-        self._tell("after_loss")
-        self.accelerator.backward(self.scaler.scale(self.found / self.accumulate))
-        value = self.found.detach()
-        del self.given, self.found  # or they would take up memory until there are others
-        return value
-
-    def _update(self) -> None:
-        """Change the weights."""
-        self.scaler.unscale_(self.optimiser)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
-        try:
-            self._tell("before_update")
-            self.scaler.step(self.optimiser)
-        finally:
-            self.scaler.update()
+        step(self, batches)
 
     def compare(self, targets: Sequence[Kind]) -> Tensor:
         """How far what the network gave for the batch is from these targets, one for each item.
 
         Coarser levels, if the network gave any, are compared with coarser targets.
         """
-        return over_levels(self._compared, self.given, targets, self.batch.grids)
+        finest = Comparison(self.output, self.data.blocks[-1], self.loss)
+        return over_levels(finest, self.given, targets, self.batch.grids)
 
-    def _compared(self, raw: Tensor, targets: Sequence[Kind], grids: Sequence[Grid]) -> Tensor:
-        answers = self.output.answer(checked(raw.float(), self.output), grids)
-        if isinstance(self.loss, nn.Module):
-            block = self.data.blocks[-1]
-            truth = torch.stack([block.tensor(target) for target in targets])
-            found: Tensor = self.loss(answers, truth.to(answers.device))
-        else:
-            found = self.loss(answers, *targets)
-        return found
+    def tell(self, event: str) -> None:
+        """Tell all callbacks of an event, then cancel, if one of them wants to."""
+        tell(self.active, event, self)
 
-    def _reserve(self) -> None:
-        """Keep time for the last validation, by a case or two; the first of all is slower."""
-        begun = time.monotonic()
-        for _ in islice(self.predictions(), 2):
-            seconds, begun = time.monotonic() - begun, time.monotonic()
-        self.budget.reserve(1.5 * seconds * len(self.data.valid) + 1.0)
-
-    def _validate(self) -> float:
-        """Validate, and return the seconds that it took."""
-        begun = time.monotonic()
-        self.validated = self.step
-        try:
-            self._tell("before_validation")
-        except CancelValidation:
-            return 0.0
-        self.scores = self.validate()
-        seconds = time.monotonic() - begun
-        self.budget.reserve(1.5 * (seconds + self.besides) + 1.0)
-        self._note(self.scores)
-        self._tell("after_validation")
-        whole = time.monotonic() - begun
-        # Pictures are not drawn at every validation, but are at the last.
-        self.besides = max(self.besides, whole - seconds)
-        self.budget.reserve(1.5 * (seconds + self.besides) + 1.0)
-        return whole
-
-    def _note(self, scores: Scores | None = None) -> None:
+    def note(self, scores: Scores | None = None) -> None:
+        """Write a line of the training record."""
         seconds = time.monotonic() - self.budget.started
         self.record.append(Point(self.step, seconds, self.smooth_loss, scores))
-
-    def _tell(self, event: str) -> None:
-        """Tell all callbacks, then cancel, if one of them wants to."""
-        wanted: Cancel | None = None
-        for callback in self.active:
-            try:
-                getattr(callback, event)(self)
-            except Cancel as cancel:
-                wanted = cancel if wanted is None or isinstance(cancel, CancelFit) else wanted
-        if wanted is not None:
-            raise wanted
 
     # --- looking --------------------------------------------------------------------------
 

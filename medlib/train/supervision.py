@@ -1,13 +1,15 @@
-"""Deep supervision: coarser levels of a network answer too, and are held to coarser targets."""
+"""What a network gives is held to targets, at coarser levels too (deep supervision)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from medlib.data import Block
+from medlib.infer import Output, checked
 from medlib.models import ModelOutput
 from medlib.space import Grid
 from medlib.types import Kind, Mask, Points, verb
@@ -77,6 +79,38 @@ def weights(levels: int) -> list[float]:
     """
     raw = [2.0**-level for level in range(levels)]
     return [weight / sum(raw) for weight in raw]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far what a network gives at one level is from what was asked of it.
+
+    Args:
+        output: reads the network's numbers as answers.
+        block: reads targets as plain tensors, where the loss is a torch module.
+        loss: a torch module takes (answers, targets as one tensor); any other function takes
+            (answers, target, target, …), of kinds.
+    """
+
+    output: Output
+    block: Block
+    loss: Callable[..., Tensor]
+
+    def __call__(self, raw: Tensor, targets: Sequence[Kind], grids: Sequence[Grid]) -> Tensor:
+        """The loss of a batch: a scalar.
+
+        Args:
+            raw: what the network gave.
+            targets: one for each item, on its grid.
+            grids: one for each item.
+        """
+        answers = self.output.answer(checked(raw.float(), self.output), grids)
+        if isinstance(self.loss, nn.Module):
+            truth = torch.stack([self.block.tensor(target) for target in targets])
+            found: Tensor = self.loss(answers, truth.to(answers.device))
+        else:
+            found = self.loss(answers, *targets)
+        return found
 
 
 def over_levels(

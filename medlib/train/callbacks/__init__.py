@@ -10,6 +10,7 @@ from medlib.train.callbacks.base import (
     CancelFit,
     CancelStep,
     CancelValidation,
+    tell,
 )
 from medlib.train.callbacks.freezing import Unfreeze
 from medlib.train.callbacks.keeping import BestCheckpoints, BestWeights, Kept
@@ -39,4 +40,5 @@ __all__ = [
     "Schedule",
     "StopOnNaN",
     "Unfreeze",
+    "tell",
 ]

@@ -19,6 +19,7 @@ one callback raises of these, the others hear of the event too; then the phase e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -101,3 +102,24 @@ class Callback:
 
     def after_fit(self, learn: Learner) -> None:
         """Training is over, however it ended."""
+
+
+def tell(callbacks: Iterable[Callback], event: str, learn: Learner) -> None:
+    """Tell all callbacks of an event, then cancel, if one of them wants to.
+
+    Args:
+        callbacks: in the order in which they are told.
+        event: such as ``"before_step"``.
+        learn: what it happens to.
+
+    Raises:
+        Cancel: what one of them raised; to end the training goes before all else.
+    """
+    wanted: Cancel | None = None
+    for callback in callbacks:
+        try:
+            getattr(callback, event)(learn)
+        except Cancel as cancel:
+            wanted = cancel if wanted is None or isinstance(cancel, CancelFit) else wanted
+    if wanted is not None:
+        raise wanted
