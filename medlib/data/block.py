@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from medlib.data.ahead import ahead
 from medlib.data.cases import Case
 from medlib.data.checking import Reasons, usable
 from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
@@ -71,7 +72,7 @@ class Datasets:
             batch_size: items in each.
             seed: of the order.
             start: batches to leave out.
-            workers: processes that prepare batches; 0 prepares them here.
+            workers: processes that prepare batches; 0 prepares them here, one ahead in a thread.
         """
         loader: DataLoader[Any] = DataLoader(
             self.train,
@@ -82,7 +83,7 @@ class Datasets:
             # Or the loader would draw from torch's own chance, which dropout goes on with.
             generator=torch.Generator().manual_seed(seed),
         )
-        return iter(loader)
+        return iter(loader) if workers else ahead(iter(loader))
 
 
 @dataclass(frozen=True)

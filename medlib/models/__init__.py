@@ -6,12 +6,14 @@ from medlib.models.device import best_device
 from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
 from medlib.models.inflation import inflate
 from medlib.models.pretrained import Loaded, WeightsError, load_pretrained, read_weights
+from medlib.models.threads import ThreadParallel, separable
 
 __all__ = [
     "ARCHITECTURES",
     "Architecture",
     "Loaded",
     "ModelOutput",
+    "ThreadParallel",
     "WeightsError",
     "best_device",
     "call",
@@ -23,6 +25,7 @@ __all__ = [
     "outputs",
     "read_output",
     "read_weights",
+    "separable",
     "takes_labels",
     "train_thawed",
 ]

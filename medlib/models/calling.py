@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from medlib.models.threads import ThreadParallel
 from medlib.types import verb
 
 
@@ -204,8 +205,8 @@ def _spatial_dims(network: nn.Module) -> int | None:
 
 
 def _bare(network: nn.Module) -> nn.Module:
-    """The network itself, without what compiles it or spreads it over devices."""
-    if isinstance(network, DistributedDataParallel | DataParallel):
+    """The network itself, without what compiles it or spreads it over devices or threads."""
+    if isinstance(network, DistributedDataParallel | DataParallel | ThreadParallel):
         return _bare(network.module)
     compiled = getattr(network, "_orig_mod", None)
     return network if compiled is None else _bare(compiled)
