@@ -7,7 +7,7 @@ each is led through the network, forwards and back, by a thread of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -118,11 +118,14 @@ class _Apart(torch.autograd.Function):
         shares = zip(*(g.split(sizes) for g in gradients), strict=True)
 
         def back(given: Sequence[Tensor], share: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-            return torch.autograd.grad(given, ctx.wanted, share, allow_unused=True)
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(
+                given, ctx.wanted, share, allow_unused=True
+            )
+            return found
 
-        found = list(ctx.pool.map(back, ctx.given, shares))
+        parts = list(ctx.pool.map(back, ctx.given, shares))
         del ctx.given
-        return None, None, None, None, *(_sum(each) for each in zip(*found, strict=True))
+        return None, None, None, None, *(_sum(each) for each in zip(*parts, strict=True))
 
 
 def _sum(gradients: Sequence[Tensor | None]) -> Tensor | None:
