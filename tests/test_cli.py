@@ -344,7 +344,7 @@ def test_an_mr_series_is_not_learned_from_as_ct(tmp_path):
     assert "is MR and cannot be read as CTVolume" in complaint(done)
 
 
-def test_a_plan_is_said_written_edited_and_followed(task, tmp_path, monkeypatch):
+def test_a_plan_is_said_written_edited_and_followed(task, tmp_path):
     folders = (task / "images", "--labels", task / "labels", "--kind")
     done = medlib("plan", *folders, "mr", "--out", tmp_path / "plan.json")
     assert done.exit_code == 0, done.output
@@ -361,7 +361,6 @@ def test_a_plan_is_said_written_edited_and_followed(task, tmp_path, monkeypatch)
     plan["preprocess"][1]["millimetres"] = [2, 2, 2]
     plan["window"] = plan["augment"][1]["shape"] = [8, 8, 8]
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    monkeypatch.setattr("medlib.cli._STARTED", time.monotonic())  # as in a process of its own
     done = train(task, tmp_path / "m.medlib", "--plan", tmp_path / "plan.json", "--minutes", "0.1")
     assert done.exit_code == 0, done.output
     made = Model.load(tmp_path / "m.medlib")

@@ -1,0 +1,5 @@
+"""``python -m medlib.cli``."""
+
+from medlib.cli import main
+
+main()

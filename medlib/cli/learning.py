@@ -1,0 +1,195 @@
+"""Learning from scans: the plan, and the training."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medlib.cli.arguments import (
+    Json,
+    KindOfScan,
+    LabelFiles,
+    Overwrite,
+    Scans,
+    kind_said,
+    splitter,
+    writable,
+)
+from medlib.cli.saying import said_plainly, say, tell
+
+if TYPE_CHECKING:
+    from medlib.tasks import Task
+    from medlib.train import Scores
+
+
+def plan(
+    scans: Scans,
+    kind: KindOfScan,
+    labels: LabelFiles = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long the training is to take.")
+    ] = 20.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the plan, for example plan.json.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Say how SCANS would be learned from and why; a plan that is written can be edited."""
+    with said_plainly(as_json):
+        if out is not None:
+            writable(out, overwrite=overwrite)
+        from medlib.tasks import segmenter
+
+        made = segmenter(scans, labels, kind=kind_said(kind), minutes=minutes).plan
+        if out is not None:
+            made.save(out)
+        lines = list(made.reasons)
+        if out is not None:
+            lines.append(f"The plan is in {out}. Use it with: medlib train … --plan {out}")
+        say(made.to_dict() if as_json else "\n".join(lines))
+
+
+def train(
+    scans: Scans,
+    kind: KindOfScan,
+    out: Annotated[Path, typer.Option(help="The model to write, for example liver.medlib.")],
+    labels: LabelFiles = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="How long it may take, everything included; left out, as long as the plan says, "
+            "which is 20 unless somebody has edited it.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed learns the same.")] = 0,
+    validation: Annotated[
+        str,
+        typer.Option(
+            metavar="FRACTION|FILE",
+            help="The share of patients to keep back and measure on, or a file that lists "
+            "their scans, one a line.",
+        ),
+    ] = "0.2",
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", help="A plan from `medlib plan`, perhaps edited since."),
+    ] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Weights to begin with: a model, a safetensors file, or hf://owner/name.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Train so many models, measure each on patients that it never saw, and write all "
+            "of them as one; the minutes are for all. Finished folds stay beside OUT, in "
+            "OUT.folds, and an interrupted training goes on with the next.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="A page (HTML) to write of how it went, with pictures of scans kept back; made "
+            "when the minutes are over.",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early."""
+    started = time.monotonic()
+    with said_plainly(as_json):
+        for path in filter(None, (out, page)):
+            writable(path, overwrite=overwrite)
+        kept_back = splitter(validation, seed)
+        if folds is not None and (page is not None or validation != "0.2"):
+            raise ValueError(
+                "with --folds every patient is kept back once: leave --validation out, and "
+                "--report too, which shows a single training"
+            )
+        from medlib.tasks import segmenter
+        from medlib.train import Plan, Progress
+
+        learn = segmenter(
+            scans,
+            labels,
+            kind=kind_said(kind),
+            validation=kept_back,
+            plan=None if plan_file is None else Plan.load(plan_file),
+            minutes=minutes or 20.0,
+            pretrained=pretrained,
+            seed=seed,
+            callbacks=[] if as_json else [Progress()],
+        )
+        data = learn.learner.data
+        if not as_json:
+            for name, reason in learn.pairing.set_aside:
+                tell(f"set aside: {name}: {reason}")
+            if folds is None:
+                tell(f"{len(data.train)} scans to learn from, {len(data.valid)} kept back")
+            for reason in learn.plan.reasons:
+                tell(f"  {reason}")
+        if folds is not None:
+            _cross_validated(learn, folds, minutes, out, started, as_json=as_json)
+            return
+        scores = learn.fine_tune(minutes=minutes, started=started)
+        learn.save(out)
+        if page is not None:
+            from medlib.report import write_report
+
+            write_report(learn, page, title=f"The training of {out.name}")
+        report = {
+            "model": str(out),
+            "report": None if page is None else str(page),
+            "minutes": round((time.monotonic() - started) / 60, 2),
+            "steps": learn.learner.step,
+            "trained_on": [case.name for case in data.train.cases],
+            "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
+            "dice": scores.to_dict(),
+        }
+        say(report if as_json else _scores_table(scores, out))
+
+
+def _cross_validated(
+    learn: Task, folds: int, minutes: float | None, out: Path, started: float, *, as_json: bool
+) -> None:
+    kept = out.with_name(f"{out.name}.folds")
+    found = learn.cross_validate(
+        folds=folds,
+        minutes=minutes or learn.plan.minutes,
+        folder=kept,
+        progress=None if as_json else tell,
+    )
+    found.ensemble.save(out)
+    report = {
+        "model": str(out),
+        "folds": str(kept),
+        "minutes": round((time.monotonic() - started) / 60, 2),
+        "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
+        "dice": found.to_dict(),
+    }
+    said = f"{found}\nAll models as one are in {out}. Each for itself is in {kept}."
+    say(report if as_json else said)
+
+
+def _scores_table(scores: Scores, model: Path) -> str:
+    rows = [f"  {name:24} {value:.3f}" for name, value in scores.labels.items()]
+    return "\n".join(
+        [
+            f"Dice on {len(scores.cases)} scans that were kept back (1 is perfect):",
+            *rows,
+            f"  {'mean':24} {scores.mean:.3f}",
+            f"The model is in {model}. Use it with: medlib predict {model} INPUT --out FOLDER",
+        ]
+    )
