@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
 from pathlib import Path
 
 from medlib import io
-from medlib.cross_validation import CrossValidation, cross_validate
-from medlib.data import (
-    Case,
-    Pairing,
-)
+from medlib.cross_validation import CrossValidation, dealt, trained
+from medlib.data import Case, Pairing
 from medlib.data.splitters import Split
 from medlib.infer import Output
 from medlib.models import Loaded
 from medlib.package import Model
 from medlib.train import Learner, Plan, Scores
 from medlib.train.intervals import part_intervals
+from medlib.train.scores import plain
 from medlib.types import Kind, Labels, Volume
 
 
@@ -133,15 +130,10 @@ class Task:
                 another cross-validation.
             KeyboardInterrupt: after Ctrl-C; finished folds stay in the folder.
         """
-        return cross_validate(
-            self,
-            folds=folds,
-            minutes=minutes,
-            epochs=epochs,
-            folder=folder,
-            seed=seed,
-            progress=progress,
-        )
+        splits = dealt(self, folds, seed)
+        each = None if minutes is None else minutes / len(splits)
+        place = None if folder is None else Path(folder)
+        return trained(self, splits, each, epochs, place, progress or (lambda _: None))
 
     @property
     def model(self) -> Model:
@@ -162,7 +154,7 @@ class Task:
             "mean": measured["mean"],
             "patients": len(set(whose.values())),
             "labels": measured["labels"],
-            "intervals": {n: [_json(end) for end in (i.low, i.high)] for n, i in sure.items()},
+            "intervals": {n: [plain(end) for end in (i.low, i.high)] for n, i in sure.items()},
             "overall": measured["overall"],
         }
         return Model.describe(
@@ -177,7 +169,3 @@ class Task:
     def save(self, path: str | Path) -> Path:
         """Write the model as one file, to be read by :func:`load` anywhere."""
         return self.model.save(path)
-
-
-def _json(value: float) -> float | None:
-    return round(value, 5) if isfinite(value) else None

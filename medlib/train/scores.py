@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from statistics import fmean
 from typing import Any
 
@@ -58,11 +58,11 @@ class Scores:
         return {
             "measure": self.measure,
             "errors": self.errors,
-            "mean": _json(self.mean),
-            "labels": {name: _json(value) for name, value in self.labels.items()},
-            "overall": {name: _json(value) for name, value in self.overall.items()},
+            "mean": plain(self.mean),
+            "labels": {name: plain(value) for name, value in self.labels.items()},
+            "overall": {name: plain(value) for name, value in self.overall.items()},
             "cases": {
-                case: {name: _json(value) for name, value in row.items()}
+                case: {name: plain(value) for name, value in row.items()}
                 for case, row in self.cases.items()
             },
         }
@@ -164,7 +164,7 @@ def overall(prediction: Kind, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> 
 
 @overall.register
 def _(prediction: Belief, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
-    return _together([belief for belief, _ in pairs], [_answers(each) for _, each in pairs])
+    return _together([belief for belief, _ in pairs], [true_words(each) for _, each in pairs])
 
 
 @overall.register
@@ -172,7 +172,7 @@ def _(prediction: Boxes, truth: Boxes, pairs: Sequence[tuple[Any, Any]]) -> dict
     return froc.together(pairs)
 
 
-def _answers(truth: Kind) -> Sequence[bool]:
+def true_words(truth: Kind) -> Sequence[bool]:
     """For each word of the vocabulary, whether it is true."""
     if isinstance(truth, Category):
         return [word == truth.name for word in truth.vocabulary]
@@ -218,5 +218,6 @@ def _mean(values: Sequence[float]) -> float:
     return fmean(known) if known else nan
 
 
-def _json(value: float) -> float | None:
-    return None if isnan(value) else round(value, 5)
+def plain(value: float) -> float | None:
+    """A figure as JSON has it, to five digits; None where there is nothing to say."""
+    return round(value, 5) if isfinite(value) else None
