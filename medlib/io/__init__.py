@@ -17,7 +17,7 @@ from medlib.io.report import describe
 from medlib.io.save import save
 from medlib.io.stack import Refusal, Skipped, Stack
 from medlib.io.structures import read_structures
-from medlib.io.survey import Survey, find_one, read_radiograph, read_volume, survey
+from medlib.io.survey import Survey, find_one, read_radiograph, read_volume, survey, survey_files
 
 __all__ = [
     "Conversion",
@@ -40,6 +40,7 @@ __all__ = [
     "save",
     "stated",
     "survey",
+    "survey_files",
     "write_nifti",
     "write_seg",
 ]

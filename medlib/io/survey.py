@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,18 @@ def survey(path: str | Path) -> Survey:
     for file in walk(root):
         found.add(file, alone=root.is_file() and file.archive is None)
     return found.survey(root)
+
+
+def survey_files(files: Iterable[File]) -> Survey:
+    """Say what images there are among these files and no others; see :func:`survey`.
+
+    Args:
+        files: on disk, or in archives, such as those of a stack that was found earlier.
+    """
+    found = _Found()
+    for file in files:
+        found.add(file, alone=False)
+    return found.survey(Path())
 
 
 def read_volume(path: str | Path, kind: type[Volume] | None = None) -> Volume:

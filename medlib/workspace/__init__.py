@@ -1,0 +1,46 @@
+"""A workspace: a clinician's project on disk, for one person or many.
+
+:class:`Workspace` opens one; its parts (``scans``, ``versions``, …) are called by what they keep.
+Rows that they return are plain values: to change one in the workspace, call the part again. Whoever
+does something says so (``by=``), and it is in the event log.
+"""
+
+from medlib.workspace.errors import Conflict, NotAllowedError, NotThereError, WorkspaceError
+from medlib.workspace.events import Fault
+from medlib.workspace.export import Exported
+from medlib.workspace.identities import Person
+from medlib.workspace.jobs import JobLostError
+from medlib.workspace.label_sets import Question, questions_of, table_of
+from medlib.workspace.people import may
+from medlib.workspace.reviews import Standing
+from medlib.workspace.scans import Entry, Imported
+from medlib.workspace.schema import Content, Decision, Progress, Role, Status
+from medlib.workspace.seen import Merge, Seen, merge
+from medlib.workspace.workspace import Workspace
+
+__all__ = [
+    "Conflict",
+    "Content",
+    "Decision",
+    "Entry",
+    "Exported",
+    "Fault",
+    "Imported",
+    "JobLostError",
+    "Merge",
+    "NotAllowedError",
+    "NotThereError",
+    "Person",
+    "Progress",
+    "Question",
+    "Role",
+    "Seen",
+    "Standing",
+    "Status",
+    "Workspace",
+    "WorkspaceError",
+    "may",
+    "merge",
+    "questions_of",
+    "table_of",
+]

@@ -1,0 +1,217 @@
+"""Reviews: what people make of predictions; a second reader, and somebody to decide between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from medlib.workspace.database import Database, found
+from medlib.workspace.errors import NotAllowedError, WorkspaceError
+from medlib.workspace.events import record
+from medlib.workspace.scans import move
+from medlib.workspace.schema import (
+    Comment,
+    Decision,
+    Head,
+    Prediction,
+    Review,
+    Scan,
+    Status,
+    Version,
+)
+from medlib.workspace.seen import Seen
+from medlib.workspace.versions import head, put
+
+_ADJUDICATION = 3
+_ACCEPTED = "accepted"
+
+
+class Standing(StrEnum):
+    """How far the review of a prediction has come."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    CORRECTED = "corrected"
+    REJECTED = "rejected"
+    DISPUTED = "disputed"
+
+
+_OUTCOME = {
+    Decision.ACCEPT: Standing.ACCEPTED,
+    Decision.CORRECT: Standing.CORRECTED,
+    Decision.REJECT: Standing.REJECTED,
+}
+
+
+class Reviews:
+    """The reviews and comments of a workspace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def decide(
+        self,
+        prediction: int,
+        decision: Decision,
+        *,
+        by: str,
+        reason: str = "",
+        version: int | None = None,
+    ) -> Review:
+        """Accept, correct or reject a prediction.
+
+        What is accepted becomes the label version that counts, unless somebody has labelled the
+        scan already: then that stays, and the prediction is kept as a version aside. A second
+        person's decision is the second reading; where the two differ, a third person adjudicates.
+
+        Args:
+            prediction: which.
+            decision: on it.
+            by: the reviewer.
+            reason: why; needed to reject.
+            version: the corrected version, saved before; needed to correct.
+
+        Raises:
+            NotAllowedError: when the same person decides twice.
+            WorkspaceError: when something that is needed is missing, or all has been decided.
+        """
+        if decision == Decision.REJECT and not reason.strip():
+            raise WorkspaceError("say why the prediction is rejected")
+        if (decision == Decision.CORRECT) != (version is not None):
+            raise WorkspaceError("save the correction first, and say which version it is")
+        with self._database.writing() as session:
+            row = found(session, Prediction, prediction)
+            before = _of(session, prediction)
+            if any(review.reviewer == by for review in before):
+                raise NotAllowedError(f"{by} has decided on this prediction already")
+            if len(before) > 1 and standing(before) != Standing.DISPUTED:
+                raise WorkspaceError("both readers have decided on this prediction, and agree")
+            if version is not None:
+                _check_same(row, found(session, Version, version))
+            review = Review(
+                scan_id=row.scan_id,
+                prediction_id=prediction,
+                version_id=version,
+                round=len(before) + 1,
+                decision=decision,
+                reason=reason,
+                reviewer=by,
+            )
+            stands = standing([*before, review])
+            if stands == Standing.ACCEPTED:
+                review.version_id = _accept(session, row, by=by, decides=len(before) > 1)
+            elif stands == Standing.REJECTED:
+                _withdraw(session, row, by=by)
+            session.add(review)
+            session.flush()
+            record(
+                session, by, "reviewed", f"scan {row.scan_id}",
+                prediction=prediction, decision=decision, reason=reason, version=review.version_id,
+                round=review.round,
+            )  # fmt: skip
+            if stands in {Standing.ACCEPTED, Standing.CORRECTED}:
+                move(session, found(session, Scan, row.scan_id), Status.REVIEWED, by=by)
+            elif before:  # what one person had accepted is open again
+                move(session, found(session, Scan, row.scan_id), Status.IN_PROGRESS, by=by)
+        return review
+
+    def of(self, prediction: int) -> Sequence[Review]:
+        """The decisions on a prediction, in order."""
+        with self._database.reading() as session:
+            return _of(session, prediction)
+
+    def standing(self, prediction: int) -> Standing:
+        """How far the review of a prediction has come."""
+        return standing(self.of(prediction))
+
+    # --- comments ------------------------------------------------------------------------------
+
+    def comment(
+        self, scan: int, text: str, *, by: str, place: Sequence[float] | None = None
+    ) -> Comment:
+        """Say something about a scan.
+
+        Args:
+            scan: which.
+            text: plain words; escape them before they are shown in a page.
+            by: the author.
+            place: LPS millimetres, where it is about a place.
+
+        Raises:
+            WorkspaceError: when nothing is said.
+        """
+        if not text.strip():
+            raise WorkspaceError("a comment says something")
+        where = None if place is None else [float(x) for x in place]
+        with self._database.writing() as session:
+            found(session, Scan, scan)
+            row = Comment(scan_id=scan, author=by, text=text, place=where)
+            session.add(row)
+            session.flush()
+            record(session, by, "commented", f"scan {scan}", comment=row.id)
+        return row
+
+    def comments(self, scan: int) -> Sequence[Comment]:
+        """What was said about a scan, the oldest first."""
+        query = select(Comment).filter_by(scan_id=scan).order_by(Comment.id)
+        with self._database.reading() as session:
+            return [*session.scalars(query)]
+
+
+def standing(reviews: Sequence[Review]) -> Standing:
+    """What decisions on one prediction come to."""
+    if not reviews:
+        return Standing.WAITING
+    if len(reviews) >= _ADJUDICATION or len({review.decision for review in reviews}) == 1:
+        return _OUTCOME[reviews[-1].decision]
+    return Standing.DISPUTED
+
+
+def _of(session: Session, prediction: int) -> list[Review]:
+    query = select(Review).filter_by(prediction_id=prediction).order_by(Review.round)
+    return [*session.scalars(query)]
+
+
+def _check_same(prediction: Prediction, version: Version) -> None:
+    for what in ("scan_id", "label_set_id", "content"):
+        if getattr(version, what) != getattr(prediction, what):
+            raise WorkspaceError(f"version {version.id} is no correction of this prediction")
+
+
+def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool) -> int:
+    """The version that an accepted prediction becomes; on top of what there is if it ``decides``."""
+    current = head(session, prediction.scan_id, prediction.label_set_id, prediction.content)
+    if current is not None and _holds(current, prediction):
+        return current.id
+    on_top = current is not None and (decides or current.origin == _ACCEPTED)
+    version = Version(
+        scan_id=prediction.scan_id,
+        label_set_id=prediction.label_set_id,
+        content=prediction.content,
+        parent_id=current.id if current and on_top else None,
+        merges_id=None,
+        author=by,
+        origin=_ACCEPTED,
+        file=prediction.file,
+        entries=prediction.entries,
+        seen=Seen(whole=True).to_dict(),
+        annotated=None,
+    )
+    put(session, version)
+    return version.id
+
+
+def _withdraw(session: Session, prediction: Prediction, *, by: str) -> None:
+    """Nothing is learned from what one person had accepted, if in the end it is rejected."""
+    line = (prediction.scan_id, prediction.label_set_id, prediction.content)
+    current = head(session, *line)
+    if current is not None and current.origin == _ACCEPTED and _holds(current, prediction):
+        session.delete(found(session, Head, line))
+        record(session, by, "label withdrawn", f"scan {line[0]}", version=current.id)
+
+
+def _holds(version: Version, prediction: Prediction) -> bool:
+    return (version.file, version.entries) == (prediction.file, prediction.entries)

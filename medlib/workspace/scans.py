@@ -1,0 +1,372 @@
+"""Scans: brought in, found again, and where each stands on the worklist."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from medlib.workspace.database import Database, found
+from medlib.workspace.errors import WorkspaceError
+from medlib.workspace.events import record
+from medlib.workspace.files import Files, digest_of
+from medlib.workspace.identities import Identities, Person
+from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
+
+if TYPE_CHECKING:
+    from medlib.io import Refusal, Stack
+    from medlib.io.files import File
+    from medlib.space import Grid
+    from medlib.types import Volume
+
+Order = Literal["usefulness", "name", "added"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of an import.
+
+    Args:
+        scans: that are new in the workspace.
+        known: that were there already, with the same files.
+        refusals: images that cannot be used, with the reason and what to do.
+    """
+
+    scans: tuple[Scan, ...]
+    known: tuple[Scan, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the worklist.
+
+    Args:
+        scan: the scan.
+        patient: whose it is: a pseudonym.
+        study: of which examination: a pseudonym.
+        tags: in alphabetical order.
+    """
+
+    scan: Scan
+    patient: str
+    study: str
+    tags: tuple[str, ...]
+
+
+class Scans:
+    """The scans of a workspace."""
+
+    def __init__(self, database: Database, files: Files, identities: Identities) -> None:
+        self._database = database
+        self._files = files
+        self._identities = identities
+
+    def add(
+        self,
+        path: str | Path,
+        *,
+        by: str,
+        kind: str = "",
+        copy: bool = True,
+        named: bool = False,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> Imported:
+        """Bring in every volume of a file, a folder or a zip archive.
+
+        DICOM series are called by their patient's pseudonym, since folders are often called by the
+        patient's name; other files keep their own names.
+
+        Args:
+            path: what :func:`medlib.io.survey` takes.
+            by: who does so.
+            kind: of the scans, such as ``"ct"``, where the files do not say (NIfTI).
+            copy: keep a copy of the files; else they are read where they lie, and must stay there.
+            named: keep patients' names and numbers too, for :attr:`Workspace.identities`.
+            progress: called with how many volumes are done, and of how many.
+
+        Raises:
+            FileNotFoundError: when there is nothing at ``path``.
+            UnreadableError: when an archive is damaged or unsafe.
+            WorkspaceError: for a kind that there is not.
+        """
+        from medlib import io
+
+        there = io.survey(path)
+        new: list[Scan] = []
+        known: list[Scan] = []
+        refusals = list(there.refusals)
+        for number, stack in enumerate(there.stacks):
+            progress(number, len(there.stacks))
+            try:
+                scan, is_new = self._add(stack, by=by, kind=kind, copy=copy, named=named)
+                (new if is_new else known).append(scan)
+            except OSError as error:
+                refusals.append(io.Refusal(stack.files, f"cannot be read: {error}"))
+        progress(len(there.stacks), len(there.stacks))
+        return Imported(tuple(new), tuple(known), tuple(refusals))
+
+    def _add(
+        self, stack: Stack, *, by: str, kind: str, copy: bool, named: bool
+    ) -> tuple[Scan, bool]:
+        part = str(getattr(stack, "part", ""))
+        held = [self._hold(file, copy=copy) for file in stack.files]
+        said = "\n".join([part, *(file.digest for file in held)])
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        person = Person.of(stack) if named else None
+        with self._database.writing() as session:
+            known = session.scalars(select(Scan).filter_by(digest=digest)).first()
+            if known is not None:
+                return known, False
+            for file, row in zip(stack.files, held, strict=True):
+                if row.content and not self._files.has(row.content):  # swept away meanwhile
+                    self._hold(file, copy=True)
+            patient, study = self._whose(session, stack)
+            scan = Scan(
+                name=_free_name(session, stack, patient),
+                study_id=study.id,
+                kind=_kind(stack, kind),
+                modality=stack.modality,
+                source=stack.source,
+                part=part,
+                grid=stack.grid.to_dict(),
+                digest=digest,
+                warnings=[*stack.warnings, *stack.repairs],
+            )
+            session.add(scan)
+            session.flush()
+            for place, row in enumerate(held):
+                row.scan_id, row.place = scan.id, place
+                session.add(row)
+            if person is not None:
+                self._identities.keep(session, patient.id, person)
+            record(
+                session, by, "scan added", f"scan {scan.id}",
+                digest=digest, files=len(held), copied=copy, patient=patient.key,
+            )  # fmt: skip
+        return scan, True
+
+    def _hold(self, file: File, *, copy: bool) -> ScanFile:
+        """A row for a file, not yet of any scan."""
+        with file.open() as stream:
+            if copy:
+                name = self._files.copy(stream, _ending(file.name))
+                return ScanFile(digest=name[:64], content=name)
+            where = file.path if file.archive is None else file.archive.path
+            member = None if file.archive is None else str(file.path)
+            return ScanFile(digest=digest_of(stream), path=str(where), member=member)
+
+    def _whose(self, session: Session, stack: Stack) -> tuple[Patient, Study]:
+        from medlib.data.patients import patient_of
+
+        dicom = stack.source == "dicom"
+        whose = stack.patient if dicom else patient_of(stack.name)
+        key = self._identities.pseudonym(session, "P", whose)
+        patient = session.scalars(select(Patient).filter_by(key=key)).first()
+        if patient is None:
+            patient = Patient(key=key)
+            session.add(patient)
+            session.flush()
+        key = self._identities.pseudonym(session, "S", stack.study)
+        study = session.scalars(select(Study).filter_by(key=key)).first()
+        if study is None:
+            study = Study(key=key, patient_id=patient.id)
+            session.add(study)
+            session.flush()
+        return patient, study
+
+    # --- finding -------------------------------------------------------------------------
+
+    def get(self, scan: int) -> Scan:
+        """The scan of this number.
+
+        Raises:
+            NotThereError: when there is none.
+        """
+        with self._database.reading() as session:
+            return found(session, Scan, scan)
+
+    def list(
+        self,
+        *,
+        status: Status | None = None,
+        reader: str | None = None,
+        tag: str | None = None,
+        order: Order = "name",
+    ) -> Sequence[Entry]:
+        """The worklist.
+
+        Args:
+            status: only scans that have come so far.
+            reader: only this person's.
+            tag: only those that bear it.
+            order: by name, the newest first, or the most useful to label next first.
+        """
+        query = select(Scan, Patient.key, Study.key).join(Study, Scan.study_id == Study.id)
+        query = query.join(Patient, Study.patient_id == Patient.id)
+        if status is not None:
+            query = query.where(Scan.status == status)
+        if reader is not None:
+            query = query.where(Scan.reader == reader)
+        if tag is not None:
+            query = query.join(Tag, Tag.scan_id == Scan.id).where(Tag.tag == tag)
+        with self._database.reading() as session:
+            tags: dict[int, list[str]] = {}
+            for row in session.scalars(select(Tag).order_by(Tag.tag)):
+                tags.setdefault(row.scan_id, []).append(row.tag)
+            return [
+                Entry(scan, patient, study, tuple(tags.get(scan.id, ())))
+                for scan, patient, study in session.execute(_ordered(query, order))
+            ]
+
+    def grid(self, scan: int) -> Grid:
+        """Where the scan's voxels are."""
+        from medlib.space import Grid
+
+        return Grid.from_dict(self.get(scan).grid)
+
+    def stack(self, scan: int) -> Stack:
+        """The scan's files, looked at again, under the names that the workspace uses.
+
+        Raises:
+            WorkspaceError: when a file is missing or was changed, so that they are no longer
+                the scan that was brought in.
+        """
+        from medlib import io
+        from medlib.space import Grid
+
+        with self._database.reading() as session:
+            row = found(session, Scan, scan)
+            study = found(session, Study, row.study_id)
+            patient = found(session, Patient, study.patient_id)
+            query = select(ScanFile).filter_by(scan_id=scan).order_by(ScanFile.place)
+            files = [self.file(file) for file in session.scalars(query)]
+        there = io.survey_files(files)
+        stacks = [s for s in there.stacks if len(there.stacks) == 1 or s.part == row.part]  # type: ignore[attr-defined]
+        lost = [refusal.reason for refusal in there.refusals if not refusal.aside]
+        if lost or len(stacks) != 1 or stacks[0].grid != Grid.from_dict(row.grid):
+            why = lost[0] if lost else "they do not hold the volume that was brought in"
+            raise WorkspaceError(
+                f"the files of {row.name} were moved or changed: {why}. Bring the scan in again."
+            )
+        return replace(stacks[0], name=row.name, patient=patient.key, study=study.key)
+
+    def volume(self, scan: int) -> Volume:
+        """The scan itself, as the kind that it was brought in as.
+
+        Raises:
+            WorkspaceError: as :meth:`stack`.
+            UnreadableError: when its voxels cannot be read.
+        """
+        import medlib.types
+
+        stack = self.stack(scan)
+        return stack.read(getattr(medlib.types, self.get(scan).kind))
+
+    def file(self, row: ScanFile) -> File:
+        """Where a file of a scan is to be read."""
+        from medlib.io.files import Archive, File
+
+        if row.content is not None:
+            return File(self._files.path(row.content))
+        where = Path(row.path or "")
+        if row.member is None:
+            return File(where)
+        return File(PurePosixPath(row.member), Archive(where))
+
+    # --- the worklist ----------------------------------------------------------------------
+
+    def tag(self, scan: int, *tags: str, by: str) -> None:
+        """Put words on a scan."""
+        with self._database.writing() as session:
+            found(session, Scan, scan)
+            for tag in tags:
+                session.merge(Tag(scan_id=scan, tag=tag))
+            record(session, by, "tagged", f"scan {scan}", tags=list(tags))
+
+    def untag(self, scan: int, *tags: str, by: str) -> None:
+        """Take words off a scan."""
+        with self._database.writing() as session:
+            for tag in tags:
+                session.delete(found(session, Tag, (scan, tag)))
+            record(session, by, "untagged", f"scan {scan}", tags=list(tags))
+
+    def assign(self, scan: int, reader: str | None, *, by: str) -> None:
+        """Give a scan to a reader, or to nobody."""
+        with self._database.writing() as session:
+            found(session, Scan, scan).reader = reader
+            record(session, by, "assigned", f"scan {scan}", reader=reader)
+
+    def set_status(self, scan: int, status: Status, *, by: str, reason: str = "") -> None:
+        """Say how far a scan has come.
+
+        Raises:
+            WorkspaceError: when it is set aside without a reason.
+        """
+        if status == Status.SET_ASIDE and not reason.strip():
+            raise WorkspaceError("say why the scan is set aside")
+        with self._database.writing() as session:
+            move(session, found(session, Scan, scan), status, by=by, reason=reason)
+
+    def rank(self, usefulness: Mapping[int, tuple[float, str]], *, by: str) -> None:
+        """Say how useful it would be to label each scan next.
+
+        Args:
+            usefulness: a number, the more the sooner, and the reason to be shown, by scan.
+            by: who or what says so.
+        """
+        with self._database.writing() as session:
+            for scan, (value, reason) in usefulness.items():
+                row = found(session, Scan, scan)
+                row.usefulness, row.usefulness_reason = value, reason
+            record(session, by, "ranked", "worklist", scans=len(usefulness))
+
+
+def move(session: Session, scan: Scan, status: Status, *, by: str, reason: str = "") -> None:
+    """Change a scan's status in a transaction of something larger."""
+    if scan.status != status:
+        record(
+            session, by, "status", f"scan {scan.id}",
+            before=scan.status, after=status, reason=reason,
+        )  # fmt: skip
+        scan.status = status
+
+
+def _ordered(query: Select[Scan, str, str], order: Order) -> Select[Scan, str, str]:
+    if order == "usefulness":
+        # Databases do not agree on where the unknown goes.
+        return query.order_by(Scan.usefulness.is_(None), Scan.usefulness.desc(), Scan.name)
+    return query.order_by(*((Scan.added.desc(), Scan.name) if order == "added" else (Scan.name,)))
+
+
+def _free_name(session: Session, stack: Stack, patient: Patient) -> str:
+    count = select(func.count()).select_from(Scan).join(Study, Scan.study_id == Study.id)
+    if stack.source == "dicom":
+        before = session.scalar(count.where(Study.patient_id == patient.id)) or 0
+        return f"{patient.key}-{stack.modality or 'scan'}-{before + 1}"
+    name, number = stack.name, 1
+    while session.scalar(count.where(func.lower(Scan.name) == name.lower())):
+        number += 1
+        name = f"{stack.name}-{number}"
+    return name
+
+
+def _kind(stack: Stack, said: str) -> str:
+    from medlib.types.gridded import SCAN_KINDS, Volume
+
+    if stack.kind is not Volume or not said:
+        return stack.kind.__name__
+    if said not in SCAN_KINDS:
+        raise WorkspaceError(f"a kind of scan is one of {', '.join(SCAN_KINDS)}, not {said!r}")
+    return SCAN_KINDS[said].__name__
+
+
+def _ending(name: str) -> str:
+    lower = name.lower()
+    known = (".nii.gz", ".nii", ".png", ".jpeg", ".jpg")
+    return next((ending for ending in known if lower.endswith(ending)), ".dcm")
