@@ -225,7 +225,9 @@ def _figure(
             panel.frame()
             axes.set_title(name, color="white", fontsize=10)
         line[0].set_ylabel(verbatim(row.title), color="white", fontsize=13)
-    _explain(figure, legend, caption)
+    explain(figure, legend, columns=6)
+    if caption:
+        figure.suptitle("\n".join(caption), color="white", fontsize=11)
     if any(isinstance(value, Probabilities) for value in seen):
         _heat_scale(figure, panels, label or "the likeliest structure")
     return figure
@@ -258,8 +260,14 @@ def _check_label(label: str | None, overlays: Iterable[Kind]) -> None:
             )
 
 
-def _explain(figure: Figure, legend: Mapping[str, str], caption: Iterable[str]) -> None:
-    """What the colours mean, and what is said of the whole."""
+def explain(figure: Figure, legend: Mapping[str, str], *, columns: int) -> None:
+    """Say below a figure what its colours mean.
+
+    Args:
+        figure: laid out with constraints, so that there is room.
+        legend: the colour of each name.
+        columns: names beside one another, at most.
+    """
     from matplotlib.lines import Line2D
 
     if legend:
@@ -268,13 +276,11 @@ def _explain(figure: Figure, legend: Mapping[str, str], caption: Iterable[str]) 
                 Line2D([], [], color=c, lw=3, label=verbatim(name)) for name, c in legend.items()
             ],
             loc="outside lower center",
-            ncols=min(6, len(legend)),
+            ncols=min(columns, len(legend)),
             facecolor="black",
             labelcolor="white",
             edgecolor="none",
         )
-    if text := "\n".join(caption):
-        figure.suptitle(text, color="white", fontsize=11)
 
 
 def _heat_scale(figure: Figure, panels: Any, of: str) -> None:

@@ -126,3 +126,14 @@ class Seer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return -(x - self.levels[:, None, None, None]).abs() * self.sharp
+
+
+class Says(nn.Module):
+    """A network that gives the same whatever it sees."""
+
+    def __init__(self, raw: Tensor) -> None:
+        super().__init__()
+        self.raw = nn.Parameter(raw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.raw

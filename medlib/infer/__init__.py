@@ -1,5 +1,6 @@
 """From a trained network to predictions on a scan's own grid."""
 
+from medlib.infer.decoding import Shares, decode_mask
 from medlib.infer.detecting import BoxesOutput, BoxMaps
 from medlib.infer.inputs import (
     INPUTS,
@@ -21,7 +22,7 @@ from medlib.infer.outputs import (
     Output,
     PointsOutput,
 )
-from medlib.infer.predictor import Predictor, checked, decode_mask
+from medlib.infer.predictor import Predictor, checked
 from medlib.infer.volumes import MultiVolumeOutput, VolumeOutput
 from medlib.infer.window import sliding_window, window_count
 
@@ -50,6 +51,7 @@ __all__ = [
     "PointsInput",
     "PointsOutput",
     "Predictor",
+    "Shares",
     "VolumeInput",
     "VolumeOutput",
     "WordsInput",

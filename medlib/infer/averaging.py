@@ -8,24 +8,21 @@ predictive uncertainty estimation using deep ensembles, NeurIPS 2017).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from medlib.infer.decoding import Shares, decode_mask
 from medlib.infer.means import AVERAGED, mean_of
 from medlib.infer.outputs import MaskOutput, MeasurementOutput, Output
 from medlib.infer.predictor import Predictor
-from medlib.space import Grid
-from medlib.transforms import Item, Move, Sampler, Trail
-from medlib.transforms.labels.voting import strongest
-from medlib.transforms.spatial.naming import SwapSides
-from medlib.types import Belief, Kind, Labels, Mask, Measurement, Points, verb
+from medlib.transforms import Item
+from medlib.types import Belief, Kind, Mask, Measurement, Points, verb
 
 
 def same_question(outputs: Sequence[Output]) -> None:
@@ -95,18 +92,6 @@ def _question(output: Output) -> Output:
 # --- structures ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Shares:
-    """Probabilities of each class, summed over networks that see a scan prepared alike."""
-
-    summed: Tensor
-    networks: int
-    trail: Trail
-
-    def back(self, native: Grid) -> Sampler:
-        return Sampler(self.trail.way_back() or Move(native, native))
-
-
 def _mask(predictors: Sequence[Predictor], seen: Sequence[Kind]) -> Mask:
     item = Item(tuple(seen))
     alike: dict[str, list[Predictor]] = {}
@@ -116,42 +101,17 @@ def _mask(predictors: Sequence[Predictor], seen: Sequence[Kind]) -> Mask:
     parts = [_summed(group, item) for group in alike.values()]
     output = predictors[0].output
     assert isinstance(output, MaskOutput)
-    return _decoded(parts, output.labels, item.grid)
+    return decode_mask(parts, output.labels, item.grid)
 
 
-def _summed(predictors: Sequence[Predictor], raw: Item) -> _Shares:
+def _summed(predictors: Sequence[Predictor], raw: Item) -> Shares:
     item = predictors[0].preprocess(raw)
     total: Tensor | None = None
     for predictor in predictors:
         shares = predictor.probabilities(item)
         total = shares if total is None else total.add_(shares)
     assert total is not None
-    return _Shares(total, len(predictors), item.trail)
-
-
-def _decoded(parts: Sequence[_Shares], labels: Labels, native: Grid) -> Mask:
-    swaps = {tuple(s for s in part.trail.steps if isinstance(s, SwapSides)) for part in parts}
-    if len(swaps) > 1:  # a channel would mean left to one network and right to another
-        raise ValueError("these networks do not all call the same side left; use one of them")
-    ids = (0, *labels.ids)
-    dtype = torch.uint8 if max(ids) < 256 else torch.int32
-    ways = [part.back(native) for part in parts]
-
-    def strengths() -> Iterator[tuple[int, Tensor]]:
-        for channel, number in enumerate(ids):
-            total: Tensor | None = None
-            for part, way in zip(parts, ways, strict=True):
-                # What a network did not see is, to it, certainly background.
-                unseen = float(part.networks if number == 0 else 0)
-                share = way.linear(part.summed[channel][None], fill=unseen)[0]
-                total = share.clone() if total is None else total.add_(share)  # it may be a view
-            assert total is not None
-            yield number, total
-
-    found: Mask = parts[0].trail.named_back(
-        Mask(strongest(strengths(), dtype)[None], native, labels)
-    )
-    return found
+    return Shares(total, item.trail, len(predictors))
 
 
 # --- how far apart ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from medlib.infer.decoding import Shares, decode_mask
 from medlib.infer.inputs import Input, shown
 from medlib.infer.looks import Looks, averaged
 from medlib.infer.means import AVERAGED, mean_of
@@ -18,9 +19,8 @@ from medlib.infer.outputs import MaskOutput, Output
 from medlib.infer.window import Shape, sliding_window
 from medlib.models import call
 from medlib.space import Grid
-from medlib.transforms import Item, Move, Pipeline, Sampler, Trail
-from medlib.transforms.labels.voting import strongest
-from medlib.types import Kind, Labels, Mask
+from medlib.transforms import Item, Pipeline
+from medlib.types import Kind
 
 T = TypeVar("T")
 
@@ -111,8 +111,8 @@ class Predictor:
                 the whole scan at once, and that is larger than any it has learned from.
         """
         if isinstance(self.output, MaskOutput):
-            shares = self.probabilities(item)
-            return decode_mask(shares, item.trail, self.output.labels, native)
+            shares = Shares(self.probabilities(item), item.trail)
+            return decode_mask((shares,), self.output.labels, native)
         looks = ((self._answer(look), look) for look in self.looks.at(item))
         found = mean_of([look.trail.whereabouts.decode(value) for value, look in looks])
         return item.trail.whereabouts.decode(found)
@@ -194,25 +194,3 @@ def checked(raw: Tensor, output: Output) -> Tensor:
             f"channels, and this one gives {tuple(raw.shape)}"
         )
     return raw
-
-
-def decode_mask(probabilities: Tensor, trail: Trail, labels: Labels, native: Grid) -> Mask:
-    """The most likely label of each voxel of the native grid.
-
-    Each class is interpolated by itself, one after another, so that never more than two lie in
-    memory at the native size; ids are never averaged.
-
-    Args:
-        probabilities: (1 + labels, slice, row, column), on the grid at the trail's end.
-        trail: the way that the scan has gone.
-        labels: in the order of the channels after background.
-        native: the grid at the trail's beginning.
-    """
-    dtype = torch.uint8 if max(labels.ids, default=0) < 256 else torch.int32
-    ids = (0, *labels.ids)
-    back = Sampler(trail.way_back() or Move(native, native))
-    classes = (
-        (i, back.linear(p[None], fill=float(i == 0))[0])  # unseen is certainly background
-        for i, p in zip(ids, probabilities.cpu(), strict=True)
-    )
-    return trail.named_back(Mask(strongest(classes, dtype)[None], native, labels))

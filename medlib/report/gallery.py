@@ -11,7 +11,7 @@ import numpy as np
 
 from medlib.data import Batch, Datasets
 from medlib.overlays import draw
-from medlib.pictures import show
+from medlib.pictures import explain, show
 from medlib.planes import PLANES, Panel, default_window, focus, upright, verbatim, voxel_at
 from medlib.report.results import Ends, Result, scan_of, where_to_look
 from medlib.space import Grid
@@ -87,7 +87,7 @@ def _(source: Batch, *, count: int = 8) -> Figure:
             continue
         title, scan, overlays = panel
         legend |= _draw(axes, scan, overlays, focus(scan.grid, *overlays), title)
-    _explain(figure, legend)
+    explain(figure, legend, columns=4)
     return figure
 
 
@@ -152,7 +152,7 @@ def side_by_side(results: Sequence[tuple[Volume, Result]]) -> Figure:
                 legend |= _draw(next(panels), value, (), at, title)
             else:
                 legend |= _draw(next(panels), scan, (value,), at, title)
-    _explain(figure, legend)
+    explain(figure, legend, columns=4)
     return figure
 
 
@@ -283,19 +283,3 @@ def _plane(grid: Grid) -> str:
         return grid.shape[axis] == 1, round(grid.spacing[axis], 3)
 
     return max(PLANES, key=thickness)
-
-
-def _explain(figure: Figure, legend: Mapping[str, str]) -> None:
-    from matplotlib.lines import Line2D
-
-    if legend:
-        figure.legend(
-            handles=[
-                Line2D([], [], color=c, lw=3, label=verbatim(name)) for name, c in legend.items()
-            ],
-            loc="outside lower center",
-            ncols=min(4, len(legend)),
-            facecolor="black",
-            labelcolor="white",
-            edgecolor="none",
-        )

@@ -17,7 +17,7 @@ from strategies import grids
 from tiny import CONTRAST, SIDES, Seer, scan_of, structures
 
 from medlib import io
-from medlib.infer import MaskOutput, Predictor, VolumeInput, decode_mask
+from medlib.infer import MaskOutput, Predictor, Shares, VolumeInput, decode_mask
 from medlib.space import Grid
 from medlib.train import dice
 from medlib.transforms import (
@@ -129,21 +129,23 @@ def test_beyond_what_the_network_saw_there_is_nothing():
     scan.data[0, 4:6, 4:6, 4:6] = 1.0
     item = crop(Item((scan,)))
     logits = torch.stack([torch.zeros(2, 2, 2), torch.full((2, 2, 2), 9.0)])
-    found = decode_mask(torch.softmax(logits, 0), item.trail, Labels.of(["lesion"]), grid)
+    found = decode_mask(
+        (Shares(torch.softmax(logits, 0), item.trail),), Labels.of(["lesion"]), grid
+    )
     assert torch.equal(found.data, scan.data.to(torch.uint8))
 
 
 SCRIPT = """
 import json, sys, torch
 from medlib import io
-from medlib.infer import decode_mask
+from medlib.infer import Shares, decode_mask
 from medlib.space import Grid
 from medlib.transforms import Trail
 from medlib.types import Labels
 
 kept = json.load(open(sys.argv[1]))
 trail = Trail.from_dict(kept["trail"])
-mask = decode_mask(torch.load(sys.argv[2], weights_only=True), trail, Labels.from_list(kept["labels"]), trail.native)
+mask = decode_mask((Shares(torch.load(sys.argv[2], weights_only=True), trail),), Labels.from_list(kept["labels"]), trail.native)
 io.write_nifti(mask, sys.argv[3])
 """
 

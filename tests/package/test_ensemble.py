@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import SIDES, scan_of, structures
-from torch import Tensor, nn
+from tiny import SIDES, Says, scan_of, structures
 
 from medlib.infer import (
     BeliefOutput,
@@ -79,15 +78,6 @@ def test_twice_the_same_model_is_that_model(scan):
     both = Ensemble((one, one), {}, {})
     assert torch.equal(both.predict(scan).data, one.predict(scan).data)
     assert both.disagreement(scan) == {"left kidney": 0.0, "right kidney": 0.0}
-
-
-class Says(nn.Module):
-    def __init__(self, raw: Tensor) -> None:
-        super().__init__()
-        self.raw = nn.Parameter(raw)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.raw
 
 
 def saying(output, *raw):

@@ -9,6 +9,7 @@ from balls import ball, write_balls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import grids
+from tiny import Says
 from torch import Tensor, nn
 
 from medlib.data import CategoryBlock, DataBlock, MeasurementBlock, VolumeBlock, held_out
@@ -100,17 +101,6 @@ def test_numbers_are_learned_about_what_is_usual(folder):
     output = block.output
     answers = output.answer(torch.tensor([[0.0], [1.0]]), ())
     assert answers.tolist() == pytest.approx([np.mean(values), np.mean(values) + np.std(values)])
-
-
-class Says(nn.Module):
-    """A network that gives the same whatever it sees."""
-
-    def __init__(self, raw: Tensor) -> None:
-        super().__init__()
-        self.raw = nn.Parameter(raw)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.raw
 
 
 ways = st.sampled_from(
