@@ -76,8 +76,8 @@ class Workspace:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._database = Database(_address(self.folder, database))
-        self._check_belongs()
         self._files = Files(self.folder / "files")
+        self._check_belongs()
         self.derived = self.folder / "derived"
         self.derived.mkdir(exist_ok=True)
         self.events = Events(self._database)
@@ -237,24 +237,19 @@ class Workspace:
     def _check_belongs(self) -> None:
         """Tell a workspace's own database from another's."""
         about = self.folder / _ABOUT
-        mine = json.loads(about.read_text())["id"] if about.exists() else None
         with self._database.writing() as session:
             held = session.get(Setting, _IDENTITY)
-            if held is None and mine is None:
-                held = Setting(name=_IDENTITY, value=uuid4().hex)
-                session.add(held)
-                record(session, "medlib", "workspace made", "workspace", id=held.value)
-            elif held is None or (held.value != mine and not (self._is_local and mine is None)):
+            mine = json.loads(about.read_text())["id"] if about.exists() else None
+            if held is None and next(self._files.names(), None) is None:
+                mine = mine or uuid4().hex
+                session.add(Setting(name=_IDENTITY, value=mine))
+                record(session, "medlib", "workspace made", "workspace", id=mine)
+                _mark(self.folder, mine, is_local=self._database.is_sqlite)
+            elif held is None or held.value != mine:
                 raise WorkspaceError(
                     f"{self.folder} and this database are of different workspaces: give the folder "
                     "and the database that belong together, or restore a backup"
                 )
-        if mine is None:
-            _mark(self.folder, held.value, is_local=self._is_local)
-
-    @property
-    def _is_local(self) -> bool:
-        return self._database.is_sqlite
 
 
 def _address(folder: Path, database: str) -> str:
