@@ -5,7 +5,13 @@ from medlib.models.calling import ModelOutput, call, outputs, read_output, takes
 from medlib.models.device import best_device
 from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
 from medlib.models.inflation import inflate
-from medlib.models.pretrained import Loaded, WeightsError, load_pretrained, read_weights
+from medlib.models.pretrained import (
+    Loaded,
+    WeightsError,
+    architecture_of,
+    load_pretrained,
+    read_weights,
+)
 from medlib.models.threads import ThreadParallel, separable
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "ModelOutput",
     "ThreadParallel",
     "WeightsError",
+    "architecture_of",
     "best_device",
     "call",
     "decay_groups",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import re
@@ -15,8 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medlib.models.architectures import Architecture
 from medlib.models.inflation import inflated, with_inputs
 
+ARCHITECTURE_NOTE = "medlib_architecture"
+"""Where a file of weights says which network they are of; see :func:`architecture_of`."""
 _PACKED = ("weights.safetensors", "model.safetensors")
 _NESTS = ("state_dict", "model_state_dict", "model", "network_weights")
 _HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
@@ -155,6 +159,30 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise WeightsError(f"{path}: the weights are damaged: {error}") from error
     return weights
+
+
+def architecture_of(source: str | Path) -> Architecture | None:
+    """The network that a file of weights says that it is of, or None when it says nothing.
+
+    Args:
+        source: as :func:`load_pretrained` takes it; only single safetensors can say so.
+
+    Raises:
+        WeightsError: when the file is damaged, or cannot be had.
+        ValueError: for a network that the library does not have.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    remote = isinstance(source, str) and source.startswith("hf://")
+    path = _downloaded(str(source)) if remote else Path(source)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            said = (file.metadata() or {}).get(ARCHITECTURE_NOTE)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: the weights are damaged: {error}") from error
+    return None if said is None else Architecture(**json.loads(said))
 
 
 def _packed(path: Path) -> bytes | None:

@@ -24,11 +24,12 @@ from medlib.data import (
 from medlib.data.caching import usual_store
 from medlib.data.splitters import as_marked
 from medlib.infer import Output
-from medlib.models import Architecture, load_pretrained
+from medlib.models import Architecture, architecture_of, load_pretrained
 from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
 from medlib.train import Callback, Fingerprint, Learner, Plan, loss, plan_for
 from medlib.train.fingerprint import ScanKind
+from medlib.train.levels import deepened
 from medlib.train.plan import kind_of
 from medlib.types import Volume
 
@@ -36,6 +37,7 @@ KindOf = type[Volume] | str | Mapping[str, type[Volume] | str]
 """The kind of scans; of several series, the kind of each by its name."""
 
 _BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
+_U_NETS = ("unet", "encoder")  # whose levels are those of a backbone
 _SPREAD = 10.0  # how much slower the first layers learn than the head, where they know something
 
 
@@ -152,12 +154,15 @@ def _store(cache: Store | str | Path | bool) -> Store | None:
 def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
     """The plan with the network of a model package: weights fit no other network as well.
 
-    Of other files of weights, and of networks that answer otherwise or halve what the plan's
-    windows have too few voxels for, the plan stays as it is.
+    A backbone that says what network it is of lends its levels to the plan's own U-Net. Of other
+    files of weights, and of networks that answer otherwise or halve what the plan's windows have too
+    few voxels for, the plan stays as it is.
 
     Raises:
         ValueError: when the package holds several models.
     """
+    if (backbone := architecture_of(source)) is not None:
+        return _with_levels_of(backbone, plan)
     try:
         model = load(source)
     except (FileNotFoundError, ModelError):  # no package; whether it is weights is seen later
@@ -173,6 +178,20 @@ def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
     if not alike or any(n % d for n, d in zip(plan.window, architecture.divisor, strict=True)):
         return plan
     reasons = (*plan.reasons, "the network is that of the pretrained model")
+    return replace(plan, architecture=architecture, reasons=reasons)
+
+
+def _with_levels_of(backbone: Architecture, plan: Plan) -> Plan:
+    """The plan's U-Net, or encoder, with as many levels as a backbone has, each as wide."""
+    own = plan.architecture.arguments
+    wide = backbone.arguments.get("channels", ())
+    if plan.architecture.name not in _U_NETS or len(own["strides"]) >= len(wide):
+        return plan
+    strides = deepened(own["strides"], plan.window, len(wide) - 1)
+    levels = {"channels": list(wide), "strides": [list(stride) for stride in strides]}
+    units = {"num_res_units": backbone.arguments["num_res_units"]}
+    architecture = Architecture(plan.architecture.name, {**own, **levels, **units})
+    reasons = (*plan.reasons, "the network has the levels of the pretrained backbone")
     return replace(plan, architecture=architecture, reasons=reasons)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 Triple = tuple[int, int, int]
 SMALLEST = 5
 """Voxels along any axis, at the coarsest level."""
+_FEWEST = 3  # voxels along an axis that is halved; in bf16 processors get two wrong
 _CHANNELS = 16  # at the finest level; each coarser one has twice as many
 
 
@@ -85,3 +86,27 @@ def levels(
         axis = np.argmax(np.where(rounded > divisor, rounded, 0))
         rounded[axis] -= divisor[axis]
     return tuple(strides), (int(rounded[0]), int(rounded[1]), int(rounded[2]))
+
+
+def deepened(strides: Sequence[Triple], window: Sequence[int], count: int) -> tuple[Triple, ...]:
+    """More levels of the same kind, for a network whose weights were learned with so many.
+
+    An axis is halved further while it can be and three voxels remain; else it stays as it is, which
+    costs a level little, and its weights fit.
+
+    Args:
+        strides: between the levels that there are.
+        window: voxels that the network sees.
+        count: of the strides that there shall be.
+
+    Example:
+        >>> deepened(((2, 2, 2),) * 3, (48, 64, 40), 4)
+        ((2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 1))
+    """
+    deeper = list(strides)
+    left = np.array(window) // np.prod(strides, axis=0, dtype=int)
+    while len(deeper) < count:
+        step = np.where((left % 2 == 0) & (left >= 2 * _FEWEST), 2, 1)
+        deeper.append((int(step[0]), int(step[1]), int(step[2])))
+        left = left // step
+    return tuple(deeper)

@@ -10,6 +10,8 @@ from typing import Any
 
 from medlib._version import __version__
 from medlib.io.files import written_whole
+from medlib.models.groups import layer_groups
+from medlib.models.pretrained import ARCHITECTURE_NOTE
 from medlib.models.pretraining.checkpoint import Standing
 from medlib.models.pretraining.configuration import Configuration
 from medlib.models.pretraining.network import Backbone
@@ -36,7 +38,7 @@ def write_backbone(
     *,
     machine: Mapping[str, str],
 ) -> Path:
-    """Write the averaged weights of the U-Net, half as precise, and their card.
+    """Write the averaged weights of the U-Net but for its head, half as precise, and their card.
 
     Args:
         folder: for both.
@@ -50,16 +52,17 @@ def write_backbone(
     """
     from safetensors.torch import save
 
-    average = standing.average
+    head = set(layer_groups(network.unet)[-1])  # it answers what nobody else will ask
     weights = {
-        name: average[f"unet.{name}"].detach().half().cpu().contiguous()
-        for name, _ in network.unet.named_parameters()
+        name: standing.average[f"unet.{name}"].detach().half().cpu().contiguous()
+        for name, parameter in network.unet.named_parameters()
+        if parameter not in head
     }
     architecture = {
         "name": network.architecture.name,
         "arguments": dict(network.architecture.arguments),
     }
-    notes = {"format": "pt", "medlib_architecture": json.dumps(architecture)}
+    notes = {"format": "pt", ARCHITECTURE_NOTE: json.dumps(architecture)}
     packed = save(weights, notes)
     card: dict[str, Any] = {
         "name": configuration.name,

@@ -132,8 +132,7 @@ class Configuration:
             >>> Configuration.load("v1").name
             'medlib-synthetic-v1'
         """
-        own = Path(__file__).with_name(f"{path}.toml")
-        file = own if str(path) in _OWN else Path(path)
+        file = Path(path) if str(path) not in _OWN else Path(__file__).with_name(f"{path}.toml")
         try:
             return cls.from_dict(tomllib.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:

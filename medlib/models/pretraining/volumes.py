@@ -53,9 +53,9 @@ def volumes(configuration: Configuration, step: int, device: torch.device | str 
         device: to compute on.
 
     Example:
-        >>> small = Configuration.from_dict({"batch": 2, "forms": [{"size": [24, 24, 24]}]})
+        >>> small = Configuration.from_dict({"batch": 2, "forms": [{"size": [48, 48, 48]}]})
         >>> volumes(small, 0).images.shape
-        torch.Size([2, 2, 1, 24, 24, 24])
+        torch.Size([2, 2, 1, 48, 48, 48])
     """
     seed, forms = configuration.seed, configuration.forms
     weights = [form.weight for form in forms]
