@@ -24,7 +24,41 @@ def diameter(inside: Flags, grid: Grid) -> float:
         inside: (slice, row, column), at least one True.
         grid: of that shape.
     """
-    return _widest(grid.to_patient(_surface(_line_ends(inside), range(3))))[0]
+    one, other = farthest(inside, grid)
+    return float(np.linalg.norm(other - one))
+
+
+def farthest(inside: Flags, grid: Grid) -> FloatArray:
+    """The two points of the surface that are farthest apart, (2, 3), LPS millimetres.
+
+    Args:
+        inside: (slice, row, column), at least one True.
+        grid: of that shape.
+    """
+    return _widest(grid.to_patient(_surface(_line_ends(inside), range(3))))
+
+
+def farthest_within(inside: Flags, grid: Grid, axis: int) -> FloatArray:
+    """The same within one of the planes across an axis, that in which they are farthest apart.
+
+    Args:
+        inside: (slice, row, column), at least one True.
+        grid: of that shape.
+        axis: 0, 1 or 2.
+    """
+    in_plane = [k for k in range(3) if k != axis]
+    basis = np.linalg.qr(grid.affine[:3, in_plane])[0]
+    found = np.zeros((2, 3))
+    for plane in np.flatnonzero(inside.any(tuple(in_plane))):
+        voxels = _line_ends(inside.take([plane], axis=axis))
+        voxels[:, axis] = plane
+        places = grid.to_patient(_surface(voxels, in_plane))
+        flat = places @ basis
+        ends = _widest(flat)
+        if np.linalg.norm(ends[1] - ends[0]) > np.linalg.norm(found[1] - found[0]) + 1e-9:
+            off = places[0] - basis @ flat[0]  # the plane's own distance from the origin
+            found = ends @ basis.T + off
+    return found
 
 
 def axial_axes(inside: Flags, grid: Grid) -> tuple[float, float]:
@@ -48,8 +82,10 @@ def axial_axes(inside: Flags, grid: Grid) -> tuple[float, float]:
     for bound, places in sorted(sections, key=lambda section: -section[0]):
         if bound <= longest:
             break
-        length, (x, y) = _widest(places)
+        along = np.diff(_widest(places), axis=0)[0]
+        length = float(np.linalg.norm(along))
         if length > longest:
+            x, y = along / length
             longest, short = length, float(np.ptp(places @ (-y, x)))
     return longest, short
 
@@ -114,8 +150,8 @@ def _surface(voxels: FloatArray, axes: Sequence[int]) -> FloatArray:
     return (voxels[:, None] + steps).reshape(-1, 3)
 
 
-def _widest(places: FloatArray) -> tuple[float, FloatArray]:
-    """The largest distance of two points, in two or three dimensions, and the unit vector along."""
+def _widest(places: FloatArray) -> FloatArray:
+    """The two points that are farthest apart, in two or three dimensions."""
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import cdist
 
@@ -126,4 +162,5 @@ def _widest(places: FloatArray) -> tuple[float, FloatArray]:
         i, j = np.unravel_index(apart.argmax(), apart.shape)
         if apart[i, j] > longest:
             longest, ends = float(apart[i, j]), (start + int(i), int(j))
-    return longest, (hull[ends[1]] - hull[ends[0]]) / longest
+    found: FloatArray = hull[list(ends)]
+    return found

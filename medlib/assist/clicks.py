@@ -1,0 +1,360 @@
+"""Outlining one structure from a box around it and a few clicks.
+
+Three marker watersheds (Meyer 1994) at different scales of the gradient each propose an outline;
+how bright the structure is beside the rest of the box is learnt from what they propose (as
+Rother, Kolmogorov and Blake, GrabCut, SIGGRAPH 2004, do from the box); clicks vote for what is
+near them and as bright as they are; and boxes are drawn so that structures lie in their midst.
+A logistic regression weighs these against one another. Its weights were fitted once, on the
+example CT of TotalSegmentator (``tests/benchmarks/assist.py --fit``); sizes are taken beside the
+box's and brightness by rank, so that they hold for other structures, scans and units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from medlib.assist.flooding import averaged, coarsening, flooded, relief
+from medlib.assist.inputs import (
+    Flags,
+    Voxels,
+    Window,
+    indices_of,
+    must_be_finite,
+    voxels_of,
+)
+from medlib.space import Grid
+from medlib.space.grid import FloatArray
+from medlib.types import Boxes, Label, Labels, Mask, Points, Volume
+
+NO_CLICKS = Points(np.empty((0, 3)))
+
+_MOST_VOXELS = 50_000  # that are weighed one by one
+_RANKS = 32
+_INSIDE, _OUTSIDE = 1, 2
+_BALLS = (0.08, 0.08, 0.14)  # radius of a click's ball beside the box's size, for each watershed
+_SCALES = (0.7, 1.0, 0.7)  # of the gradient, in voxels, for each watershed
+
+
+# Of the columns of evidence, in their order.
+WEIGHTS = np.array(
+    [1.57, 1.19, 1.12, 0.04, 0.05, 0.82, -1.12, -1.04, 4.69, 2.44, 0.45, 1.43, -1.49, 0.92, 1.96,
+     -0.78, -1.5, 0.72], dtype=np.float32
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is known of a box before anything is outlined.
+
+    Args:
+        voxels: (slice, row, column), the scan in the box, perhaps coarser.
+        spacing: millimetres along these.
+        clicks: (n, 3), indices into the voxels, fractional.
+        inside: (n,), whether a click is on the structure.
+        walls: for each axis, whether the box's low and high side are background; a side of the
+            scan itself may cut through the structure.
+    """
+
+    voxels: Voxels
+    spacing: tuple[float, float, float]
+    clicks: FloatArray
+    inside: Flags
+    walls: tuple[tuple[bool, bool], ...]
+
+    @property
+    def size_mm(self) -> float:
+        """The side of a cube as large as the box."""
+        return float(np.prod(np.array(self.voxels.shape) * self.spacing) ** (1 / 3))
+
+
+def box_around(scan: Volume, click: Points, extent_mm: float) -> Boxes:
+    """A box for those who only clicked: a cube about the click, along the patient's axes.
+
+    Args:
+        scan: that was clicked on.
+        click: one point.
+        extent_mm: the cube's side; nothing beyond it will be outlined.
+
+    Raises:
+        ValueError: for another number of points, or one outside of the scan.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> scan = Volume(torch.zeros(1, 9, 9, 9), Grid.from_axes((9, 9, 9)))
+        >>> box_around(scan, Points([[4, 4, 4]]), 4).low
+        array([[2., 2., 2.]])
+    """
+    if len(click.coordinates) != 1 or not extent_mm > 0:
+        raise ValueError(
+            f"a box is drawn about one click, of more than 0 mm; not {len(click.coordinates)} "
+            f"clicks and {extent_mm} mm"
+        )
+    indices_of(click, scan.grid, "click")
+    return Boxes.between(click.coordinates - extent_mm / 2, click.coordinates + extent_mm / 2)
+
+
+def outline(
+    scan: Volume,
+    label: Label,
+    box: Boxes,
+    inside: Points,
+    outside: Points = NO_CLICKS,
+    *,
+    weights: npt.NDArray[np.float32] = WEIGHTS,
+) -> Mask:
+    """Outline the structure that the clicks are on.
+
+    Clicks are kept: a voxel clicked as inside is inside, one clicked as outside is not. Nothing
+    beyond the box is outlined. What the scan's own border cuts through is followed up to it. A
+    box of more than some 37³ voxels is looked at in groups of voxels, and edges between groups
+    are interpolated.
+
+    Args:
+        scan: one channel.
+        label: what the structure is.
+        box: one box, around the structure with little to spare; its sides count as outside.
+        inside: clicks on the structure, at least one.
+        outside: clicks on what is none of it, within the box or without (where they say nothing).
+        weights: of the evidence, if others were fitted for other scans.
+
+    Returns:
+        A mask of the one label, on the scan's grid.
+
+    Raises:
+        ValueError: for another number of boxes, a box that lies outside the scan, no click on the
+            structure, clicks outside the scan, a click on the structure outside the box, and
+            clicks that say both of one voxel.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> voxels = torch.zeros(1, 12, 12, 12)
+        >>> voxels[0, 3:9, 3:9, 3:9] = 100
+        >>> scan = Volume(voxels, Grid.from_axes((12, 12, 12)))
+        >>> box = Boxes.between([[1, 1, 1]], [[10, 10, 10]])
+        >>> cyst = outline(scan, Label(1, "cyst"), box, Points([[5, 5, 5]]))
+        >>> cyst.data[0, 5, 5].tolist()
+        [0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0]
+    """
+    scene, window, clicks, factors = looked_at(scan, box, inside, outside)
+    odds = (evidence(scene) @ weights).reshape(scene.voxels.shape)
+    shape = tuple(w.stop - w.start for w in window)
+    found = _decided(odds, factors, shape, clicks, scene.inside)
+    data = np.zeros(scan.grid.shape, dtype=np.int32 if label.id > 255 else np.uint8)
+    data[window][found] = label.id
+    return Mask(torch.from_numpy(data[None]), scan.grid, Labels((label,)))
+
+
+def looked_at(
+    scan: Volume, box: Boxes, inside: Points, outside: Points
+) -> tuple[Scene, Window, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The scene of a box and clicks.
+
+    Returns:
+        The scene; the window of the scan that it is of; the voxels of the window that were
+        clicked, (n, 3); how many voxels of the window the scene takes as one, along each axis.
+
+    Raises:
+        ValueError: as :func:`outline` does.
+    """
+    if len(box) != 1:
+        raise ValueError(f"a structure is outlined in one box, not {len(box)}")
+    window = _window(box, scan.grid)
+    on, off = (indices_of(c, scan.grid, "click") for c in (inside, outside))
+    _agree(on, off, window)
+    start = np.array([w.start for w in window])
+    stop = np.array([w.stop for w in window])
+    off = off[((off >= start) & (off < stop)).all(1)]
+    cut = voxels_of(scan)[window].astype(np.float32)
+    must_be_finite(cut)
+    a, b, c = scan.grid.spacing
+    k, i, j = coarsening(cut.shape, scan.grid.spacing, _MOST_VOXELS)
+    factors = np.array([k, i, j])
+    clicks = np.concatenate([on, off]) - start
+    walls = tuple((w.start > 0, w.stop < n) for w, n in zip(window, scan.grid.shape, strict=True))
+    scene = Scene(
+        averaged(cut, (k, i, j)),
+        (a * k, b * i, c * j),
+        (clicks - (factors - 1) / 2) / factors,
+        np.arange(len(clicks)) < len(on),
+        walls,
+    )
+    return scene, window, clicks, factors
+
+
+def evidence(scene: Scene) -> npt.NDArray[np.float32]:
+    """What speaks for each voxel being inside: (voxel, evidence), to be weighed by the weights."""
+    voxels, size = scene.voxels, scene.size_mm
+    shape, count = voxels.shape, len(scene.clicks)
+    away = _distances(scene)
+    few = 1.0 / count
+    plain, fine = (_smoothed(voxels, sigma) for sigma in (1.0, 0.5))
+    ranks, fine_ranks = _ranks(plain), _ranks(fine)
+
+    marked = [_markers(scene, away, size * ball * min(1, 2 * few + 0.5)) for ball in _BALLS]
+    at = [tuple(np.clip(np.rint(c), 0, np.array(shape) - 1).astype(int)) for c in scene.clicks]
+    middle = float(np.median([fine[i] for i, on in zip(at, scene.inside, strict=True) if on]))
+    spread = float(np.subtract(*np.quantile(fine, [0.9, 0.1]))) / 2 + 1e-6
+    seen = (voxels, voxels, np.tanh((voxels - middle) / spread))
+    proposals = [
+        flooded(relief(what, scene.spacing, scale * min(scene.spacing)), markers) == _INSIDE
+        for what, scale, markers in zip(seen, _SCALES, marked, strict=True)
+    ]
+    agreed = np.sum(proposals, axis=0) >= 2
+    depths = [np.tanh(_depth(p, scene.spacing) * (8 / size)) for p in proposals]
+
+    reach = [(n - 1) / 2 for n in shape]
+    across = np.indices(shape, sparse=True)
+    round_ = np.sqrt(
+        sum(((x - r) / (r + 0.5)) ** 2 for x, r in zip(across, reach, strict=True))
+        + np.zeros(shape)
+    )
+    edge = np.minimum.reduce(
+        [np.minimum(x, n - 1 - x) / n + np.zeros(shape) for x, n in zip(across, shape, strict=True)]
+    ).clip(0, 0.15)
+    near = [
+        np.min([a for a, on in zip(away, scene.inside, strict=True) if on == which], 0)
+        if (scene.inside == which).any()
+        else np.full(shape, size)
+        for which in (True, False)
+    ]
+    votes = [_votes(away / (size * far), ranks, at, scene.inside) for far in (0.125, 0.33)]
+    likely = (
+        _likelihood(ranks, agreed, ~agreed),
+        _likelihood(ranks, marked[0] == _INSIDE, marked[0] == _OUTSIDE),
+        _likelihood(fine_ranks, agreed, ~agreed),
+    )
+    on, off = near[0] / size, near[1] / size
+    columns = [*depths, *likely, round_, round_ * few, edge, edge * few, on, on * few]
+    columns += [np.exp(-8 * off), np.exp(-8 * on), *votes, np.ones(shape), np.full(shape, few)]
+    return np.stack([np.asarray(c, dtype=np.float32).ravel() for c in columns], 1)
+
+
+def _window(box: Boxes, grid: Grid) -> Window:
+    """The voxels whose centres a box holds, along the grid's axes."""
+    low, high = box.on(grid)[0]
+    start = np.maximum(np.ceil(low - 1e-6), 0).astype(int).tolist()
+    stop = np.minimum(np.floor(high + 1e-6) + 1, grid.shape).astype(int).tolist()
+    if any(b - a < 1 for a, b in zip(start, stop, strict=True)):
+        raise ValueError("the box holds no voxel of the scan: draw it on the structure")
+    return slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2])
+
+
+def _agree(on: npt.NDArray[np.int64], off: npt.NDArray[np.int64], window: Window) -> None:
+    """Refuse clicks that cannot all be right."""
+    if not len(on):
+        raise ValueError("click on the structure at least once: nothing says where it is")
+    for number, index in enumerate(on.tolist(), 1):
+        if not all(w.start <= i < w.stop for w, i in zip(window, index, strict=True)):
+            raise ValueError(
+                f"click {number} on the structure lies outside the box: draw the box around it"
+            )
+    if both := set(map(tuple, on.tolist())) & set(map(tuple, off.tolist())):
+        raise ValueError(
+            f"the voxel {min(both)} (slice, row, column) was clicked as inside and as outside"
+        )
+
+
+def _decided(
+    odds: Voxels,
+    factors: npt.NDArray[np.int64],
+    shape: Sequence[int],
+    clicks: npt.NDArray[np.int64],
+    inside: Flags,
+) -> Flags:
+    """The structure: what is more likely inside, in pieces that were clicked on, without holes."""
+    from scipy.ndimage import affine_transform, binary_fill_holes
+    from scipy.ndimage import label as numbered
+
+    if factors.max() > 1:
+        first = -(factors - 1) / 2 / factors
+        odds = affine_transform(
+            odds, 1 / factors, first, output_shape=tuple(shape), order=1, mode="nearest"
+        )
+    found = odds > 0
+    at = tuple(clicks.T)
+    found[at] = inside
+    pieces, count = numbered(found, np.ones((3, 3, 3), dtype=bool))
+    kept = np.zeros(count + 1, dtype=bool)
+    kept[pieces[at][inside]] = True
+    kept[0] = False
+    whole: Flags = binary_fill_holes(kept[pieces])
+    whole[at] = inside
+    return whole
+
+
+def _distances(scene: Scene) -> npt.NDArray[np.float32]:
+    """(click, slice, row, column): millimetres from each click."""
+    across = np.indices(scene.voxels.shape, sparse=True, dtype=np.float32)
+    found = [
+        np.sqrt(
+            sum(((x - c) * s) ** 2 for x, c, s in zip(across, click, scene.spacing, strict=True))
+        )
+        for click in scene.clicks
+    ]
+    return np.stack(found).astype(np.float32)
+
+
+def _markers(scene: Scene, away: npt.NDArray[np.float32], radius: float) -> npt.NDArray[np.int32]:
+    """A ball about each click, the nearest click deciding; the box's walls."""
+    nearest = away.argmin(0)
+    within = away.min(0) <= max(radius, *scene.spacing)
+    markers = np.where(within, np.where(scene.inside[nearest], _INSIDE, _OUTSIDE), 0)
+    for axis, ends in enumerate(scene.walls):
+        sides = np.moveaxis(markers, axis, 0)
+        for end, is_wall in zip((0, -1), ends, strict=True):
+            if is_wall and len(sides) > 2:
+                sides[end][sides[end] == 0] = _OUTSIDE
+    return markers.astype(np.int32)
+
+
+def _smoothed(voxels: Voxels, sigma: float) -> Voxels:
+    from scipy.ndimage import gaussian_filter
+
+    found: Voxels = gaussian_filter(voxels, sigma, mode="nearest", truncate=3)
+    return found
+
+
+def _ranks(voxels: Voxels) -> npt.NDArray[np.int64]:
+    """Which of so many equally filled classes each voxel is in."""
+    bounds = np.quantile(voxels, np.linspace(0, 1, _RANKS + 1)[1:-1])
+    return np.searchsorted(bounds, voxels)
+
+
+def _likelihood(ranks: npt.NDArray[np.int64], inside: Flags, outside: Flags) -> Voxels:
+    """The logarithm of how much likelier each voxel's brightness is inside than outside."""
+    counts = [np.bincount(ranks[where], minlength=_RANKS) for where in (inside, outside)]
+    smooth = [np.convolve(c, np.array([1, 4, 6, 4, 1]) / 16, "same") + 0.5 for c in counts]
+    ratio = np.log(smooth[0] / smooth[0].sum()) - np.log(smooth[1] / smooth[1].sum())
+    found: Voxels = ratio.clip(-4, 4).astype(np.float32)[ranks]
+    return found
+
+
+def _votes(
+    away: npt.NDArray[np.float32],
+    ranks: npt.NDArray[np.int64],
+    at: Sequence[tuple[int, ...]],
+    inside: Flags,
+) -> Voxels:
+    """Each click's vote for its like: less the farther away, and the brighter or darker."""
+    votes = np.zeros(ranks.shape, dtype=np.float32)
+    for far, index, on in zip(away, at, inside, strict=True):
+        unlike = np.abs(ranks - ranks[index]) / np.float32(0.15 * _RANKS)
+        votes += (1 if on else -1) * np.exp(-far - unlike)
+    found: Voxels = np.tanh(votes)
+    return found
+
+
+def _depth(inside: Flags, spacing: Sequence[float]) -> Voxels:
+    """Millimetres to the outline, positive inside."""
+    from scipy.ndimage import distance_transform_edt
+
+    if inside.all() or not inside.any():
+        return np.full(inside.shape, 1e3 if inside.all() else -1e3, dtype=np.float32)
+    depth: Voxels = distance_transform_edt(inside, sampling=spacing).astype(np.float32)
+    depth -= distance_transform_edt(~inside, sampling=spacing)
+    return depth
