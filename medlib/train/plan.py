@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from medlib.infer import Looks
 from medlib.io.files import written_whole
@@ -22,6 +24,7 @@ SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine] | type[Constant]] = {
     "constant": Constant,
 }
 _VERSION = 3
+_MOST_TURNED, _MOST_STRETCHED = 15.0, 0.1  # of a look; see docs/benchmarks.md
 _PARTS = {
     *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),
     *("average", "smoothing", "looks", "minutes", "workers", "architecture", "reasons"),
@@ -46,7 +49,7 @@ class Plan:
         smoothing: of labels; see :func:`medlib.train.loss`.
         overlap: of neighbouring windows in prediction.
         looks: how often prediction looks at a scan; see :class:`medlib.infer.Looks`. The others
-            are turned and stretched as ``augment`` does.
+            are turned and stretched as ``augment`` does, but mildly.
         minutes: that the training is planned for, and takes unless told otherwise.
         workers: processes that prepare batches.
         reasons: why, in words.
@@ -94,13 +97,13 @@ class Plan:
         self.looking()
 
     def looking(self) -> Looks:
-        """How prediction looks at a scan.
+        """How prediction looks at a scan: turned and stretched as in training, but mildly.
 
         Raises:
             ValueError: for no look, or several where ``augment`` has nothing to vary them by.
         """
-        turned = tuple(t for t in self.augment.transforms if isinstance(t, RandomAffine))
-        return Looks(self.looks, Pipeline(turned))
+        turned = [t for t in self.augment.transforms if isinstance(t, RandomAffine)]
+        return Looks(self.looks, Pipeline(tuple(_mild(t) for t in turned)))
 
     def callbacks(self) -> tuple[Callback, ...]:
         """What else is to happen in the training, beside the schedule."""
@@ -255,3 +258,10 @@ def _whole_number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{value!r} is no whole number")
     return value
+
+
+def _mild(turned: RandomAffine) -> RandomAffine:
+    """No further than answers stay sure: what has learned from wild variation still is best near."""
+    axes = np.minimum(turned.degrees, _MOST_TURNED).tolist()
+    degrees = tuple(axes) if isinstance(axes, list) else axes
+    return replace(turned, degrees=degrees, scale=min(turned.scale, _MOST_STRETCHED))

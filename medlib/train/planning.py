@@ -20,15 +20,13 @@ from medlib.train.flat import plan_radiographs
 from medlib.train.levels import SMALLEST, affordable, channels, levels
 from medlib.train.machine import Machine
 from medlib.train.plan import Plan
+from medlib.train.variation import APPEARANCE, varied_patches
 from medlib.transforms import (
-    Brightness,
-    Noise,
     Normalise,
     Only,
     PadTo,
     Pipeline,
     RandomAffine,
-    RandomPatch,
     Reorient,
     Spacing,
     Transform,
@@ -49,10 +47,6 @@ _GLANCES = {
 _MOST_LOOKS = 8
 _AVERAGE = 0.1  # of the steps so far, over which weights are averaged; see docs/benchmarks.md
 _MOST_LABELLED = 0.5  # of the voxels, up to which patches are led to structures
-_APPEARANCE = (
-    Brightness(contrast=0.15, shift=0.15, probability=0.5),
-    Noise(up_to=0.1, probability=0.5),
-)
 
 
 def plan_for(
@@ -117,6 +111,7 @@ def _patches(
         )
     labelled = sum(one.share for one in fingerprint.structures)
     on_label = 0.7 if labelled < _MOST_LABELLED else 0.33
+    augment, varied = varied_patches(fingerprint, window, on_label)
     batch, rate = 2, 4e-3
     architecture = Architecture.residual_unet(channels=channels(strides), strides=strides)
     names = [one.name for one in fingerprint.structures]
@@ -127,13 +122,7 @@ def _patches(
     return Plan(
         kind=fingerprint.kind,
         preprocess=Pipeline((Reorient("SPL"), Spacing(spacing), *_normalised(fingerprint))),
-        augment=Pipeline(
-            (
-                RandomAffine(degrees=15.0, scale=0.1),
-                RandomPatch(window, on_label=on_label),
-                *_APPEARANCE,
-            )
-        ),
+        augment=augment,
         window=window,
         batch_size=batch,
         rate=rate,
@@ -155,8 +144,7 @@ def _patches(
             ),
             wording.loss(output, fingerprint),
             wording.balance(fingerprint, on_label),
-            "turned by up to 15 degrees, stretched by up to 10%, contrast and noise varied; "
-            f"{wording.mirrored(names)}",
+            f"{varied}; {wording.mirrored(names)}",
             wording.pace(rate, minutes, batch, machine, steady=True),
             f"kept is the average of the weights over the last {_AVERAGE:.0%} of the steps, which "
             "wavers less than those of the last step, and learns at full pace to the end",
@@ -183,7 +171,7 @@ def _whole(
     stretch = 0.0 if measured else 0.1
     # Where units mean something, and are measured, they have to stay what they are.
     fixed = any(wording.absolute(found.kind) for found in fingerprint.intensities)
-    appearance = (_APPEARANCE[1],) if measured and fixed else _APPEARANCE
+    appearance = APPEARANCE[1:] if measured and fixed else APPEARANCE
     own, chosen = wording.sizes(fingerprint.spacing), wording.sizes(spacing)
     size = f"{chosen} mm a voxel: the scans have {own} mm (median)"
     if own != chosen:
