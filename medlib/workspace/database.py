@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from medlib.workspace.errors import NotThereError, WorkspaceError
@@ -115,10 +115,14 @@ class Database:
             command.upgrade(config, "head")
 
     def _revision(self) -> str:
-        with self._engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return ""
-            return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+        try:
+            with self._engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return ""
+                return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+        except DatabaseError as error:
+            where = self.url.render_as_string(hide_password=True)
+            raise WorkspaceError(f"the database at {where} cannot be read: {error.orig}") from error
 
 
 def found(session: Session, kind: type[T], key: object, *, what: str = "") -> T:

@@ -182,7 +182,7 @@ class Workspace:
             WorkspaceError: when there is something already, or the backup is damaged.
         """
         target = Path(folder).resolve()
-        url = _address(target, database)
+        url = database or _local(target)
         identity = read_backup(Path(backup), target, url)
         _mark(target, identity, is_local=url.startswith("sqlite"))
         return cls(target, database)
@@ -259,6 +259,10 @@ def _address(folder: Path, database: str) -> str:
         return database
     if about.exists() and not json.loads(about.read_text())["local"]:
         raise WorkspaceError(f"the tables of {folder} are on a server: say the database's address")
+    return _local(folder)
+
+
+def _local(folder: Path) -> str:
     return f"sqlite:///{folder / 'medlib.db'}"
 
 

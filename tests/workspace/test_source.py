@@ -1,0 +1,156 @@
+"""A workspace as a source: what nobody looked at is not background, and is in no export as such."""
+
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from desk import ORGANS, add_scan, painted
+from tiny import scan_of, structures, write_series
+
+import medlib
+from medlib import io
+from medlib.data import DataBlock, MaskBlock, VolumeBlock, from_nnunet, from_table
+from medlib.space import Grid
+from medlib.types import CTVolume, Labels, MRVolume
+from medlib.workspace import Question, Seen, Workspace, WorkspaceError
+
+
+@pytest.fixture
+def desk(local, tmp_path):
+    """Four scans: one whole, one in part, one with nothing done, one of which the liver was drawn."""
+    organs = local.label_sets.add("organs", ORGANS, by="ada").id
+    seen = {"whole": Seen(True), "part": Seen.of([1, 2]), "none": Seen(), "liver": Seen(True)}
+    from dataclasses import replace
+
+    for name, done in seen.items():
+        scan = add_scan(local, tmp_path / "in", name)
+        mask = painted(1, at=1)
+        mask = replace(mask, annotated=("liver",)) if name == "liver" else mask
+        local.versions.save_mask(scan, organs, mask, base=None, by="ada", seen=done)
+    return local, organs
+
+
+def test_slices_that_nobody_finished_are_unseen_and_structures_not_looked_for_unknown(desk):
+    workspace, organs = desk
+    pairing = workspace.pairing(organs)
+    cases = {case.name: case for case in pairing.cases}
+    assert cases["none"].label is None
+    block = MaskBlock(pairing.labels)
+    read = {name: block.read(case, on=case.scan.grid) for name, case in cases.items() if case.label}
+    assert not read["whole"].unseen().any()
+    unseen = read["part"].unseen()
+    assert unseen[[0, 3]].all()
+    assert not unseen[[1, 2]].any()
+    assert torch.equal(read["part"].data[0, 1], painted(1, at=1).data[0, 1])
+    assert read["liver"].known.names == ("liver",)
+    target = block.tensor(read["part"])
+    assert (target[0, 0] == -1).all()
+    assert len({case.patient for case in cases.values()}) == 4
+
+
+def test_a_data_block_reads_a_workspace_as_any_other_source(desk):
+    workspace, organs = desk
+    block = DataBlock(
+        blocks=(VolumeBlock(MRVolume), MaskBlock(workspace.pairing(organs).labels)),
+        get_items=lambda found: [c for c in found.pairing(organs).cases if c.label],
+    )
+    data = block.datasets(workspace)
+    assert len(data.train) + len(data.valid) == 3
+
+
+def test_training_learns_from_a_workspace(tmp_path):
+    """The whole way, on scans of which only some slices were drawn."""
+    with Workspace(tmp_path / "w") as workspace:
+        sides = Labels.of(["left kidney", "right kidney"])
+        kidneys = workspace.label_sets.add("kidneys", sides, by="ada").id
+        for number in range(5):
+            truth = structures(Grid.from_axes((20, 24, 24)), seed=number)
+            path = tmp_path / f"case_{number}.nii.gz"
+            io.write_nifti(scan_of(truth, noise=10, seed=number), path)
+            (scan,) = workspace.scans.add(path, by="ada", kind="mr").scans
+            seen = Seen(True) if number else Seen.of(range(5, 15))
+            workspace.versions.save_mask(scan.id, kidneys, truth, base=None, by="ada", seen=seen)
+        learn = medlib.segmenter(workspace.pairing("kidneys"), kind="mr", minutes=1, cache=False)
+        assert learn.fine_tune(epochs=1).labels.keys() == {"left kidney", "right kidney"}
+
+
+def test_scans_tagged_test_are_kept_apart_and_lost_ones_set_aside(desk, tmp_path):
+    workspace, organs = desk
+    ids = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
+    workspace.scans.tag(ids["whole"], "test", by="ada")
+    lost = add_scan(workspace, tmp_path / "in", "lost", copy=False)
+    workspace.versions.save_mask(lost, organs, painted(), base=None, by="ada", seen=Seen(True))
+    (tmp_path / "in" / "lost.nii.gz").unlink()
+    pairing = workspace.pairing(organs)
+    assert [case.name for case in pairing.test] == ["whole"]
+    ((name, reason),) = pairing.set_aside
+    assert name == "lost"
+    assert "moved or changed" in reason
+
+
+def test_nnunet_reads_what_is_exported_and_what_it_cannot_say_is_left_out(desk, tmp_path):
+    workspace, organs = desk
+    done = workspace.export(organs, tmp_path / "out", "nnunet", by="ada")
+    assert {name for name, _ in done.left_out} == {"none", "liver"}
+    found = from_nnunet(tmp_path / "out")
+    assert found.labels.names == ORGANS.names
+    masks = {
+        case.name: io.read_mask(case.label, labels=found.labels, on=case.scan.grid)
+        for case in found.cases
+    }
+    assert masks.keys() == {"whole", "part"}
+    assert torch.equal(masks["whole"].data, painted(1, at=1).data)
+    assert masks["part"].unseen()[[0, 3]].all()
+    assert not masks["part"].unseen()[[1, 2]].any()
+    with pytest.raises(WorkspaceError, match="not empty"):
+        workspace.export(organs, tmp_path / "out", "nifti", by="ada")
+
+
+def test_a_table_reads_what_is_exported_answers_and_landmarks_too(local, tmp_path):
+    scan = add_scan(local, tmp_path / "in", "a")
+    asked = local.label_sets.add(
+        "all",
+        ORGANS,
+        by="ada",
+        questions=[Question("fracture", "yes/no"), Question("size", "number", unit="mm")],
+        landmarks=["tip"],
+    ).id
+    place = local.scans.grid(scan).to_patient([1, 2, 3]).tolist()
+    local.versions.save_mask(scan, asked, painted(2), base=None, by="ada", seen=Seen.of([0]))
+    local.versions.save_answers(scan, asked, {"fracture": False, "size": 3}, base=None, by="ada")
+    local.versions.save_points(scan, asked, {"tip": place}, base=None, by="ada")
+    (mine,) = local.pairing(asked).cases
+    local.export(asked, tmp_path / "out", "nifti", by="ada")
+    found = from_table(tmp_path / "out" / "cases.csv")
+    (case,) = found.cases
+    assert case.answers == mine.answers == {"fracture": False, "size": 3.0}
+    points = io.read_points(case.points)
+    np.testing.assert_allclose(points.coordinates, [place])
+    assert points.names == ("tip",)
+    mask = io.read_mask(case.label, labels=found.labels, on=case.scan.grid)
+    assert mask.unseen()[1:].all()
+    assert torch.equal(mask.data[0, 0], painted(2).data[0, 0])
+
+
+def test_dicom_gets_a_valid_segmentation_and_no_half_looked_at_one(tmp_path, program):
+    grid = Grid.from_axes((6, 8, 10), spacing=(2, 1, 1))
+    data = torch.randint(-100, 100, (1, 6, 8, 10)).float()
+    write_series(tmp_path / "in" / "a", CTVolume(data, grid), modality="CT", patient="1")
+    write_series(tmp_path / "in" / "b", CTVolume(data + 1, grid), modality="CT", patient="2")
+    with Workspace(tmp_path / "w") as workspace:
+        organs = workspace.label_sets.add("organs", ORGANS, by="ada").id
+        scans = workspace.scans.add(tmp_path / "in", by="ada").scans
+        for scan, seen in zip(scans, (Seen(True), Seen.of([2])), strict=True):
+            mask = painted(2, at=2, grid=workspace.scans.grid(scan.id))
+            workspace.versions.save_mask(scan.id, organs, mask, base=None, by="ada", seen=seen)
+        done = workspace.export(organs, tmp_path / "out", "seg", by="ada")
+        ((name, reason),) = done.left_out
+        assert (name, "not all of its slices" in reason) == (scans[1].name, True)
+        (file,) = done.files
+        found = io.read_mask(file, labels=ORGANS, on=workspace.scans.grid(scans[0].id))
+        assert torch.equal(found.data, painted(2, at=2, grid=found.grid).data)
+    said = subprocess.run(
+        [program("dciodvfy"), file], check=False, capture_output=True, text=True
+    ).stderr
+    assert "Error" not in said
