@@ -1,0 +1,1 @@
+"""What the pages and the browser ask of the server: scans, outlines, and leave to see them."""

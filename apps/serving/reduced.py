@@ -1,0 +1,89 @@
+"""Coarser grids, for browsers that draw without a graphics card; what was not touched stays fine.
+
+A coarse voxel is a block of whole fine voxels. Outlines go down by the block's commonest id. On
+the way up, only blocks that were changed are written: everywhere else the fine outline stays as
+it was, to the voxel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+
+from medlib.space import Grid
+from medlib.types import Mask, Volume
+
+MOST_VOXELS = 128**3
+"""What a browser on a processor can still draw in about a second."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How a grid is made coarser.
+
+    Args:
+        grid: the fine one.
+        factors: fine voxels in a block, along (slice, row, column).
+    """
+
+    grid: Grid
+    factors: tuple[int, int, int]
+
+    @classmethod
+    def within(cls, grid: Grid, most: int = MOST_VOXELS) -> Self:
+        """The finest blocks that leave at most so many voxels; the finest axis gives way first."""
+        factors = [1, 1, 1]
+        while np.prod(np.ceil(np.divide(grid.shape, factors))) > most:
+            lengths = np.multiply(grid.spacing, factors)
+            factors[int(np.argmin(np.where(np.greater(grid.shape, factors), lengths, np.inf)))] += 1
+        return cls(grid, (factors[0], factors[1], factors[2]))
+
+    @property
+    def coarse(self) -> Grid:
+        """The coarse grid: its voxels lie in the middle of their blocks."""
+        shape = tuple(-(-n // f) for n, f in zip(self.grid.shape, self.factors, strict=True))
+        affine = self.grid.affine.copy()
+        affine[:3, :3] *= self.factors
+        affine[:3, 3] = self.grid.to_patient([(f - 1) / 2 for f in self.factors])
+        return Grid((shape[0], shape[1], shape[2]), affine)
+
+    def scan(self, volume: Volume) -> Volume:
+        """A scan's means over blocks."""
+        blocks = self._blocks(volume.data[0].float())
+        return replace(volume, data=blocks.mean(-1)[None], grid=self.coarse)
+
+    def outline(self, mask: Mask) -> Mask:
+        """A mask of one layer; of each block the id that most of its voxels have.
+
+        Where a structure ties with background, it wins, so that thin ones do not vanish.
+        """
+        blocks = self._blocks(mask.data[0])
+        winner = torch.zeros(blocks.shape[:-1], dtype=mask.data.dtype)
+        most = (blocks == 0).sum(-1)
+        for number in torch.unique(mask.data).tolist():
+            if number:
+                count = (blocks == number).sum(-1)
+                wins = (count >= most) & (count > 0)
+                winner[wins], most[wins] = number, count[wins]
+        return replace(mask, data=winner[None], grid=self.coarse)
+
+    def onto(self, fine: Mask, coarse: Mask) -> Mask:
+        """The fine mask with the blocks that ``coarse`` changed."""
+        changed = coarse.data[0] != self.outline(fine).data[0]
+        wide = [torch.arange(n) // f for n, f in zip(self.grid.shape, self.factors, strict=True)]
+        index = torch.meshgrid(*wide, indexing="ij")
+        fresh = coarse.data[0][index].to(fine.data.dtype)
+        return replace(fine, data=torch.where(changed[index], fresh, fine.data[0])[None])
+
+    def _blocks(self, data: torch.Tensor) -> torch.Tensor:
+        """(slice, row, column, voxel of the block); blocks at the far edge repeat its voxels."""
+        for axis, f in enumerate(self.factors):
+            n = data.shape[axis]
+            index = torch.arange(-(-n // f) * f).clamp(max=n - 1)
+            data = data.index_select(axis, index)
+        k, i, j = (n // f for n, f in zip(data.shape, self.factors, strict=True))
+        a, b, c = self.factors
+        return data.reshape(k, a, i, b, j, c).permute(0, 2, 4, 1, 3, 5).flatten(3)

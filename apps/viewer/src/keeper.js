@@ -1,0 +1,88 @@
+/** Saves what was drawn, soon after it was drawn, and never loses it silently. */
+
+const QUIET = 1_500; // ms without a stroke before saving
+const LONGEST = 15_000; // ms that strokes may go unsaved while one draws on
+const RETRY = 5_000;
+
+export class Keeper {
+  /**
+   * @param {(base: number) => Promise<{revision: number}>} send
+   * @param {(state: string, detail?: any) => void} tell "saved", "unsaved", "saving", "failed",
+   *   "conflict" or "expired"
+   */
+  constructor(revision, send, tell) {
+    Object.assign(this, { revision, send, tell });
+    this.isUnsaved = false;
+    this.isBlocked = false; // until a person decides, or a new link comes
+    this.saving = null;
+    this.since = 0;
+  }
+
+  changed() {
+    if (!this.isUnsaved) this.since = Date.now();
+    this.isUnsaved = true;
+    if (this.isBlocked) return;
+    this.tell("unsaved");
+    this.#later(Math.max(0, Math.min(QUIET, this.since + LONGEST - Date.now())));
+  }
+
+  /** Saves at once what there is to save; one save at a time. */
+  async flush() {
+    clearTimeout(this.timer);
+    while (this.saving) await this.saving;
+    if (!this.isUnsaved || this.isBlocked) return;
+    this.saving = this.#save();
+    await this.saving;
+  }
+
+  /** Goes on after a conflict or with a new link. */
+  resume(revision = this.revision) {
+    this.revision = revision;
+    this.isBlocked = false;
+    return this.flush();
+  }
+
+  forget() {
+    clearTimeout(this.timer);
+    this.isUnsaved = this.isBlocked = false;
+  }
+
+  get isIdle() {
+    return !this.isUnsaved && !this.saving;
+  }
+
+  async #save() {
+    this.isUnsaved = false; // strokes from here on are the next save's
+    this.tell("saving");
+    try {
+      const answer = await this.send(this.revision);
+      this.revision = answer.revision;
+      this.saving = null;
+      if (!this.isUnsaved) this.tell("saved", answer);
+    } catch (error) {
+      this.saving = null;
+      this.isUnsaved = true;
+      this.#failed(error);
+    }
+  }
+
+  #failed(error) {
+    if (error.status === 409) this.#block("conflict", error);
+    else if (error.status === 401) this.#block("expired", error);
+    else if (error.status >= 400 && error.status < 500) this.#block("failed", error);
+    else {
+      this.tell("failed", error);
+      this.#later(RETRY);
+    }
+  }
+
+  #block(state, error) {
+    this.isBlocked = true;
+    this.tell(state, error);
+  }
+
+  #later(delay) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.flush(), delay);
+  }
+}

@@ -1,0 +1,50 @@
+/** The keys, in one table: what is listed in the legend is what works. */
+
+export const KEYS = [
+  { keys: ["n"], say: "N", what: "Navigate: move the cross", act: (v) => v.take("navigate") },
+  { keys: ["b"], say: "B", what: "Brush (with Shift: erase)", act: (v) => v.take("brush") },
+  { keys: ["e"], say: "E", what: "Erase", act: (v) => v.take("erase") },
+  { keys: ["f"], say: "F", what: "Fill", act: (v) => v.take("fill") },
+  { keys: ["d"], say: "D", what: "Measure a distance", act: (v) => v.take("distance") },
+  { keys: ["a"], say: "A", what: "Measure an angle: three points", act: (v) => v.take("angle") },
+  { keys: ["["], say: "[", what: "Smaller brush", act: (v) => v.resize(1 / 1.25) },
+  { keys: ["]"], say: "]", what: "Larger brush", act: (v) => v.resize(1.25) },
+  { keys: ["s"], say: "S", what: "Disc or ball (2-D, 3-D)", act: (v) => v.toggleBall() },
+  { keys: ["t"], say: "T", what: "Paint only within the limits", act: (v) => v.toggleLimits() },
+  { keys: ["1-9"], say: "1 … 9", what: "Choose a structure", act: (v, n) => v.choose(n - 1) },
+  { keys: ["Shift+1-9"], say: "⇧ 1 … 9", what: "Choose a window", act: (v, n) => v.preset(n - 1) },
+  { keys: ["ArrowUp", "PageUp"], say: "↑", what: "Next slice", act: (v) => v.step(1) },
+  { keys: ["ArrowDown", "PageDown"], say: "↓", what: "Previous slice", act: (v) => v.step(-1) },
+  { keys: ["p"], say: "P", what: "The arrows' plane", act: (v) => v.cyclePlane() },
+  { keys: ["+", "="], say: "+", what: "Closer (or Ctrl and wheel)", act: (v) => v.scene.zoom(1.25) },
+  { keys: ["-"], say: "−", what: "Further away", act: (v) => v.scene.zoom(0.8) },
+  { keys: ["0"], say: "0", what: "All of the scan", act: (v) => v.scene.zoom(1) },
+  { keys: ["v"], say: "V", what: "All planes, or one large", act: (v) => v.cycleView() },
+  { keys: ["x"], say: "X", what: "Cross on or off", act: (v) => v.toggleCross() },
+  { keys: ["h"], say: "H", what: "Hide or show outlines", act: (v) => v.toggleOutlines() },
+  { keys: [","], say: ",", what: "Fainter outlines", act: (v) => v.fade(-0.1) },
+  { keys: ["."], say: ".", what: "Stronger outlines", act: (v) => v.fade(0.1) },
+  { keys: ["Ctrl+z"], say: "Ctrl Z", what: "Undo", act: (v) => v.undo() },
+  { keys: ["Ctrl+Shift+z", "Ctrl+y"], say: "Ctrl ⇧ Z", what: "Redo", act: (v) => v.redo() },
+  { keys: ["Ctrl+s"], say: "Ctrl S", what: "Save now", act: (v) => v.saveNow() },
+  { keys: ["Ctrl+Enter"], say: "Ctrl ↵", what: "Save; next scan", act: (v) => v.next() },
+  { keys: ["Delete"], say: "Del", what: "Remove all measures", act: (v) => v.clearMeasures() },
+  { keys: ["?"], say: "?", what: "These keys", act: (v) => v.toggleLegend() },
+];
+
+const table = new Map(KEYS.flatMap((entry) => entry.keys.map((key) => [key, entry])));
+
+/** Acts on a key; whether it was one of ours. */
+export function pressed(event, viewer) {
+  const control = event.ctrlKey || event.metaKey;
+  const digit = /^Digit([1-9])$/.exec(event.code)?.[1]; // ⇧ 1 is "!" on one keyboard only
+  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  let entry;
+  if (event.altKey) return false;
+  if (digit && !control) entry = table.get(event.shiftKey ? "Shift+1-9" : "1-9");
+  else if (control) entry = table.get(event.shiftKey ? `Ctrl+Shift+${name}` : `Ctrl+${name}`);
+  else entry = table.get(name);
+  if (!entry) return false;
+  entry.act(viewer, Number(digit));
+  return true;
+}

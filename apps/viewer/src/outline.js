@@ -1,0 +1,190 @@
+/**
+ * The structures of a scan, an id a voxel, and all that changes them.
+ *
+ * Nothing is changed but through `#change`, which keeps to what may be changed: structures that are
+ * locked or hidden stay as they are, and paint keeps to the limits of intensity where there are any.
+ */
+
+const DEEPEST = 40_000_000; // voxels that undo remembers, over all strokes
+const MOST_FILLED = 8_000_000;
+
+export class Outline {
+  /**
+   * @param {Uint8Array} ids x runs fastest
+   * @param {number[]} dims voxels along x, y, z
+   * @param {number[]} spacing millimetres
+   * @param {ArrayLike<number>} intensities of the scan, in the same order
+   */
+  constructor(ids, dims, spacing, intensities) {
+    Object.assign(this, { ids, dims, spacing, intensities });
+    this.protected = new Set(); // ids that nothing may paint over, nor with
+    this.limits = null; // {low, high}: what paint keeps to
+    this.counts = new Float64Array(256);
+    for (let i = 0; i < ids.length; i++) this.counts[ids[i]]++;
+    this.undoable = [];
+    this.redoable = [];
+    this.stroke = null;
+  }
+
+  begin() {
+    this.stroke = { indices: [], before: [], after: [] };
+  }
+
+  /** Ends the stroke; whether it changed anything. */
+  end() {
+    const { indices, before, after } = this.stroke ?? { indices: [] };
+    this.stroke = null;
+    if (!indices.length) return false;
+    this.undoable.push({
+      indices: Uint32Array.from(indices),
+      before: Uint8Array.from(before),
+      after: Uint8Array.from(after),
+    });
+    this.redoable.length = 0;
+    let total = this.undoable.reduce((sum, done) => sum + done.indices.length, 0);
+    while (total > DEEPEST && this.undoable.length > 1) total -= this.undoable.shift().indices.length;
+    return true;
+  }
+
+  /**
+   * Paints all within `radius` millimetres of the line from one voxel to another.
+   *
+   * @param {number[]} from voxel, not rounded
+   * @param {number[]} to the same
+   * @param {number} radius millimetres; the voxels that the line goes through are always painted
+   * @param {?number} normal the axis across which to stay in one slice; null for a ball
+   * @param {number} id 0 erases
+   * @returns {?{low: number[], high: number[]}} the box that changed
+   */
+  brush(from, to, radius, normal, id) {
+    const { dims, spacing } = this;
+    if (normal !== null) {
+      from = from.with(normal, Math.round(from[normal]));
+      to = to.with(normal, from[normal]);
+    }
+    const reach = spacing.map((mm, k) => (k === normal ? 0 : Math.max(radius / mm, 0.5)));
+    const low = dims.map((_, k) => Math.max(0, Math.ceil(Math.min(from[k], to[k]) - reach[k])));
+    const high = dims.map((n, k) =>
+      Math.min(n - 1, Math.floor(Math.max(from[k], to[k]) + reach[k])),
+    );
+    const line = spacing.map((mm, k) => (to[k] - from[k]) / reachOf(radius, mm));
+    const length = line.reduce((sum, part) => sum + part * part, 0);
+    for (let z = low[2]; z <= high[2]; z++) {
+      for (let y = low[1]; y <= high[1]; y++) {
+        for (let x = low[0]; x <= high[0]; x++) {
+          const d = [x, y, z].map((n, k) => (n - from[k]) / reachOf(radius, spacing[k]));
+          const dot = d[0] * line[0] + d[1] * line[1] + d[2] * line[2];
+          const t = length ? Math.min(1, Math.max(0, dot / length)) : 0;
+          const away = d.reduce((sum, part, k) => sum + (part - t * line[k]) ** 2, 0);
+          if (away <= 1) this.#change(this.#index(x, y, z), id);
+        }
+      }
+    }
+    return { low, high };
+  }
+
+  /**
+   * Fills what hangs together with a voxel and bears the same id, in its slice or in the volume.
+   *
+   * @returns {?{low: number[], high: number[]}} the box that changed; null where it would be too much
+   */
+  fill(start, normal, id) {
+    const { dims, ids } = this;
+    const steps = [1, dims[0], dims[0] * dims[1]];
+    const axes = [0, 1, 2].filter((k) => k !== normal);
+    const seed = start.map(Math.round);
+    const old = ids[this.#index(...seed)];
+    const box = { low: [...seed], high: [...seed] };
+    const waiting = [this.#index(...seed)];
+    const found = this.stroke.indices.length;
+    while (waiting.length) {
+      const index = waiting.pop();
+      if (ids[index] !== old || !this.#change(index, id)) continue;
+      if (this.stroke.indices.length - found > MOST_FILLED) {
+        this.abandon();
+        return null;
+      }
+      const at = [index % dims[0], Math.floor(index / dims[0]) % dims[1], Math.floor(index / steps[2])];
+      for (const k of [0, 1, 2]) {
+        box.low[k] = Math.min(box.low[k], at[k]);
+        box.high[k] = Math.max(box.high[k], at[k]);
+      }
+      for (const k of axes) {
+        if (at[k] > 0) waiting.push(index - steps[k]);
+        if (at[k] < dims[k] - 1) waiting.push(index + steps[k]);
+      }
+    }
+    return box;
+  }
+
+  /** Takes back what the present stroke did. */
+  abandon() {
+    const { indices, before } = this.stroke;
+    for (let i = indices.length - 1; i >= 0; i--) this.#set(indices[i], before[i]);
+    this.stroke = { indices: [], before: [], after: [] };
+  }
+
+  undo() {
+    return this.#replay(this.undoable, this.redoable, "before");
+  }
+
+  redo() {
+    return this.#replay(this.redoable, this.undoable, "after");
+  }
+
+  /** Takes over what the server made of the outline; undo brings back what was there. */
+  replace(ids) {
+    this.begin();
+    for (let i = 0; i < ids.length; i++) {
+      if (ids[i] === this.ids[i]) continue;
+      this.stroke.indices.push(i);
+      this.stroke.before.push(this.ids[i]);
+      this.stroke.after.push(ids[i]);
+      this.#set(i, ids[i]);
+    }
+    return this.end();
+  }
+
+  millilitres(id) {
+    return (this.counts[id] * this.spacing[0] * this.spacing[1] * this.spacing[2]) / 1000;
+  }
+
+  at(voxel) {
+    return this.#index(...voxel.map(Math.round));
+  }
+
+  #replay(from, to, which) {
+    const done = from.pop();
+    if (!done) return false;
+    for (let i = 0; i < done.indices.length; i++) this.#set(done.indices[i], done[which][i]);
+    to.push(done);
+    return true;
+  }
+
+  #index(x, y, z) {
+    return x + this.dims[0] * (y + this.dims[1] * z);
+  }
+
+  #change(index, id) {
+    const old = this.ids[index];
+    if (old === id || this.protected.has(old) || this.protected.has(id)) return false;
+    if (id && this.limits) {
+      const value = this.intensities[index];
+      if (value < this.limits.low || value > this.limits.high) return false;
+    }
+    this.stroke.indices.push(index);
+    this.stroke.before.push(old);
+    this.stroke.after.push(id);
+    this.#set(index, id);
+    return true;
+  }
+
+  #set(index, id) {
+    this.counts[this.ids[index]]--;
+    this.counts[id]++;
+    this.ids[index] = id;
+  }
+}
+
+// Half a voxel at least, so that the smallest brush still paints the voxel under it.
+const reachOf = (radius, mm) => Math.max(radius / mm, 0.5);

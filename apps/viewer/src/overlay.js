@@ -1,0 +1,72 @@
+/** What lies over the picture: the brush's rim, and measures. */
+import { toVoxel } from "./tiles.js";
+
+const RIM = "#000000";
+const INK = "#FFE27A";
+
+export class Overlay {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+  }
+
+  draw(scene, measures, brush) {
+    const { canvas, context } = this;
+    [canvas.width, canvas.height] = [scene.canvas.width, scene.canvas.height];
+    const scale = scene.canvas.width / Math.max(1, scene.canvas.clientWidth);
+    for (const tile of scene.tiles) {
+      if (tile.isRender) continue;
+      context.save();
+      context.beginPath();
+      context.rect(tile.left, tile.top, tile.width, tile.height);
+      context.clip();
+      if (brush?.tile.plane === tile.plane) this.#rim(tile, scene, brush);
+      const slice = scene.voxel[tile.normal];
+      for (const measure of measures.shown()) {
+        const own = toVoxel(measure.places[0], scene.dims)[tile.normal];
+        if (measure.normal === tile.normal && Math.round(own) === slice) {
+          this.#measure(tile, measure, measures.words(measure), scale);
+        }
+      }
+      context.restore();
+    }
+  }
+
+  #rim(tile, scene, { x, y, radius, colour }) {
+    const [across, along] = tile.pixels(scene.dims);
+    const reach = (axis, pixels) => pixels * Math.max(radius / scene.spacing[axis], 0.5);
+    for (const [style, width] of [[RIM, 3], [colour, 1.5]]) {
+      this.#stroke(style, width, () =>
+        this.context.ellipse(x, y, reach(tile.u, across), reach(tile.v, along), 0, 0, 2 * Math.PI),
+      );
+    }
+  }
+
+  #measure(tile, measure, words, scale) {
+    const { context } = this;
+    const points = measure.places.map((place) => tile.position(place));
+    for (const [style, width] of [[RIM, 4 * scale], [INK, 2 * scale]]) {
+      this.#stroke(style, width, () =>
+        points.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y))),
+      );
+      for (const [x, y] of points) {
+        this.#stroke(style, width, () => context.arc(x, y, 3 * scale, 0, 2 * Math.PI));
+      }
+    }
+    const [x, y] = points.length > 2 ? points[1] : points.at(-1);
+    context.font = `600 ${15 * scale}px system-ui, sans-serif`;
+    context.lineWidth = 4 * scale;
+    context.strokeStyle = RIM;
+    context.fillStyle = INK;
+    context.strokeText(words, x + 10 * scale, y - 8 * scale);
+    context.fillText(words, x + 10 * scale, y - 8 * scale);
+  }
+
+  #stroke(style, width, path) {
+    this.context.beginPath();
+    path();
+    this.context.strokeStyle = style;
+    this.context.lineWidth = width;
+    this.context.stroke();
+  }
+}

@@ -1,0 +1,179 @@
+/** The buttons, sliders and lists about the picture. They show the viewer's state; they hold none. */
+import { button, element } from "./dom.js";
+import { KEYS } from "./keys.js";
+import { STYLE } from "./style.js";
+
+const TOOLS = [
+  ["navigate", "Navigate", "N"],
+  ["brush", "Brush", "B"],
+  ["erase", "Erase", "E"],
+  ["fill", "Fill", "F"],
+  ["distance", "Distance", "D"],
+  ["angle", "Angle", "A"],
+];
+const ICONS = {
+  eye: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7-10-7-10-7zm10 3a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
+  shut: "M3 3l18 18M4 9c2.500 3 5 4.500 8 4.500s5.500-1.500 8-4.500M6 12l-2 3m8-1v4m6-6l2 3",
+  locked: "M7 11V8a5 5 0 0 1 10 0v3M5 11h14v9H5z",
+  open: "M7 11V8a5 5 0 0 1 9.500-2M5 11h14v9H5z",
+};
+const SAID = {
+  saved: "Saved", unsaved: "Not saved yet", saving: "Saving …", failed: "Not saved",
+  conflict: "Not saved: somebody else was quicker", expired: "Not saved: the link has expired",
+};
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  const drawn = { d: ICONS[name], fill: "none", stroke: "currentColor", "stroke-width": 1.8 };
+  for (const [key, value] of Object.entries(drawn)) path.setAttribute(key, value);
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(path);
+  return svg;
+}
+
+const withKey = (text, key) => element("span", {}, text, element("kbd", {}, key));
+
+export class Panel {
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.canvas = element("canvas");
+    this.paper = element("canvas");
+    this.surface = element("div", { class: "surface" });
+    this.notice = element("div", { class: "notice", hidden: true, role: "alert" });
+    this.wait = element("div", { class: "wait", hidden: true, role: "status" });
+    this.where = element("span");
+    this.what = element("span");
+    this.state = element("span", { class: "state", role: "status" });
+    this.structures = element("div");
+    this.windows = element("div", { class: "wraps" });
+    this.actions = element("div", { class: "wraps" });
+    this.legend = element("div", { class: "legend", hidden: true }, ...KEYS.map(({ say, what }) =>
+      element("div", {}, element("kbd", {}, say), what)));
+    this.root = element("div", { class: "viewer", tabIndex: 0, role: "application",
+      "aria-label": "Scan, with its outlines" },
+      element("style", {}, STYLE), this.#bar(),
+      element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait, this.notice),
+      this.#side(), element("div", { class: "status" }, this.where, this.what, this.state),
+      this.legend);
+  }
+
+  #bar() {
+    const { viewer } = this;
+    this.tools = TOOLS.map(([name, text, key]) =>
+      button(withKey(text, key), "", () => viewer.take(name), { "data-tool": name }));
+    this.undo = button("Undo", "Ctrl Z", () => viewer.undo());
+    this.redo = button("Redo", "Ctrl ⇧ Z", () => viewer.redo());
+    this.viewName = button("", "V", () => viewer.cycleView());
+    this.next = button("Save, next scan", "Ctrl ↵", () => viewer.next());
+    return element("div", { class: "bar", role: "toolbar" }, ...this.tools, this.undo, this.redo,
+      element("span", { class: "gap" }), this.viewName,
+      button(withKey("Keys", "?"), "", () => viewer.toggleLegend()), this.next);
+  }
+
+  #side() {
+    const { viewer } = this;
+    const number = (which) => element("input", { type: "number", "aria-label": `${which} limit`,
+      onchange: () => viewer.setLimits(this.low.valueAsNumber, this.high.valueAsNumber) });
+    [this.low, this.high] = [number("lower"), number("upper")];
+    this.size = element("input", { type: "range", min: 0, max: 40, step: 0.5,
+      "aria-label": "Brush radius, mm", oninput: () => viewer.setRadius(this.size.valueAsNumber) });
+    this.sizeWords = element("span");
+    this.ball = button("", "S", () => viewer.toggleBall());
+    this.limits = button(withKey("Only within", "T"), "", () => viewer.toggleLimits());
+    this.fade = element("input", { type: "range", min: 0, max: 1, step: 0.05,
+      "aria-label": "Strength of outlines", oninput: () => viewer.setOpacity(this.fade.valueAsNumber) });
+    const part = (title, ...inside) => element("section", {}, element("h3", {}, title), ...inside);
+    this.actionPart = part("With the machine's help", this.actions);
+    return element("div", { class: "side" },
+      part("Structures", this.structures),
+      part("Brush", element("div", { class: "row" }, this.size, this.sizeWords), this.ball),
+      part("Limits of intensity", this.limits, element("div", { class: "row" }, this.low, "to", this.high)),
+      this.actionPart, part("Window", this.windows),
+      part("Strength of outlines", element("div", { class: "row" }, this.fade)));
+  }
+
+  /** Shows the viewer's state. */
+  show() {
+    const { viewer } = this;
+    const { outline, data } = viewer;
+    for (const tool of this.tools) press(tool, tool.dataset.tool === viewer.tool);
+    const painting = [...this.tools].filter((tool) => /brush|erase|fill/.test(tool.dataset.tool));
+    for (const tool of painting) tool.disabled = data.readonly;
+    this.undo.disabled = !outline?.undoable.length;
+    this.redo.disabled = !outline?.redoable.length;
+    this.next.hidden = !data.has_next;
+    this.viewName.replaceChildren(withKey(`View: ${viewer.viewName}`, "V"));
+    this.size.value = viewer.radius;
+    this.sizeWords.textContent = `${viewer.radius.toFixed(1)} mm`;
+    this.ball.replaceChildren(withKey(viewer.isBall ? "Ball: 3-D" : "Disc: this slice only", "S"));
+    press(this.ball, viewer.isBall);
+    press(this.limits, viewer.isLimited);
+    [this.low.value, this.high.value] = viewer.limits.map((value) => Number(value.toPrecision(5)));
+    this.fade.value = viewer.opacity;
+    this.#showStructures();
+    this.#showWindows();
+    this.actionPart.hidden = !data.actions?.length;
+    this.actions.replaceChildren(...(data.actions ?? []).map(({ id, label, help }) =>
+      button(label, help ?? "", () => viewer.act(id), { disabled: data.readonly })));
+  }
+
+  #showStructures() {
+    const { viewer } = this;
+    this.structures.replaceChildren(...viewer.data.labels.map(({ id, name, colour }, index) => {
+      const [hidden, locked] = [viewer.hidden.has(id), viewer.locked.has(id)];
+      const ml = viewer.outline?.millilitres(id) ?? 0;
+      const swatch = element("span", { class: "swatch" });
+      swatch.style.background = colour;
+      const chosen = button("", index < 9 ? `${name} (${index + 1})` : name, () => viewer.choose(index),
+        { class: "name" });
+      chosen.replaceChildren(swatch, element("span", {}, name),
+        element("span", { class: "ml" }, `${ml >= 100 ? ml.toFixed(0) : ml.toPrecision(3)} ml`));
+      press(chosen, viewer.active === id);
+      const flip = (set, yes, no, words, isOn) => {
+        const made = button("", words, () => viewer.flip(set, id), { class: isOn ? "small" : "small off" });
+        made.replaceChildren(icon(isOn ? yes : no));
+        made.setAttribute("aria-label", `${words}: ${name}`);
+        return made;
+      };
+      return element("div", { class: "structure" }, chosen,
+        flip("hidden", "eye", "shut", hidden ? "Show" : "Hide", !hidden),
+        flip("locked", "locked", "open", locked ? "Unlock" : "Lock", locked));
+    }));
+  }
+
+  #showWindows() {
+    const { viewer } = this;
+    this.windows.replaceChildren(...viewer.data.windows.map(({ name }, index) =>
+      press(button(withKey(name, `⇧${index + 1}`), "", () => viewer.preset(index)),
+        viewer.presetShown === index)));
+  }
+
+  showPlace(where, what) {
+    [this.where.textContent, this.what.textContent] = [where, what];
+  }
+
+  showState(state) {
+    this.state.textContent = SAID[state];
+    this.state.className = `state ${state}`;
+  }
+
+  showWait(words) {
+    this.wait.hidden = !words;
+    this.wait.textContent = words;
+  }
+
+  /** Says something above the picture; with nothing to say it goes away. */
+  say(words, ...buttons) {
+    this.notice.hidden = !words;
+    const close = buttons.length ? [] : [button("OK", "", () => this.say(""))];
+    this.notice.replaceChildren(element("span", {}, words), ...buttons, ...close);
+  }
+}
+
+function press(made, isPressed) {
+  made.setAttribute("aria-pressed", String(isPressed));
+  return made;
+}
