@@ -20,7 +20,7 @@ from medlib.workspace.schema import Content, Head, LabelSet, Scan, Status, Versi
 from medlib.workspace.seen import Merge, Seen, merge
 
 if TYPE_CHECKING:
-    from medlib.types import Mask, Points
+    from medlib.types import Labels, Mask, Points
 
 ENDING = ".nii.gz"
 
@@ -220,6 +220,11 @@ class Versions:
         query = query.filter_by(scan_id=scan, label_set_id=label_set, content=content)
         with self._database.reading() as session:
             return [*session.scalars(query.order_by(Version.id))]
+
+    def labels(self, label_set: int) -> Labels:
+        """The structures that a label set asks for: the table of its masks."""
+        with self._database.reading() as session:
+            return table_of(found(session, LabelSet, label_set, what="label set"))
 
     def mask(self, version: int) -> Mask:
         """The mask of a version, on its scan's grid.
