@@ -44,7 +44,7 @@ def write(
     """Write where the pretraining stands; whatever happens meanwhile, ``path`` is a whole file."""
     from safetensors.torch import save_file
 
-    tensors = {f"network/{name}": p for name, p in network.named_parameters()}
+    tensors: dict[str, Tensor] = {f"network/{n}": p for n, p in network.named_parameters()}
     tensors |= {f"average/{name}": mean for name, mean in standing.average.items()}
     for number, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{number}/{name}": torch.as_tensor(v) for name, v in slots.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Layout:
         parts = [Placed(body.shape, TISSUE, body.centre, np.diag(body.half))]
         families = [AIR, TISSUE]
         count = int(rng.integers(structures[0], structures[1] + 1))
-        sizes = np.exp(rng.uniform(*np.log((_SMALLEST, _LARGEST)), count))
+        sizes = np.exp(rng.uniform(log(_SMALLEST), log(_LARGEST), count))
         for number, size in enumerate(sorted(sizes.tolist(), reverse=True), start=len(families)):
             made = _structure(body, parts[1:], number, size, rng)
             parts += made

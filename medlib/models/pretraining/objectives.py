@@ -54,7 +54,7 @@ def losses(
     instance = batch.instance[(slice(None), *every)].flatten(1).long()
     seed = Chance(seed=configuration.seed, name=f"points {step}").seed()
     places = balanced(instance, configuration.points, seed)
-    vectors = alike.flatten(2).unflatten(0, (VIEWS, -1))
+    vectors = alike.flatten(2).view(VIEWS, -1, alike.shape[1], instance.shape[1])
     index = places[None, :, None].expand(VIEWS, -1, vectors.shape[2], -1)
     chosen = vectors.gather(3, index).movedim(2, 3)
     contrast, accuracy = compared(

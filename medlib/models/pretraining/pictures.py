@@ -64,7 +64,7 @@ def _shown(batch: Volumes, k: int) -> list[tuple[Tensor, dict[str, object]]]:
         (batch.instance[k], {"cmap": "nipy_spectral", "vmin": 0.0, "vmax": 1.0}),
         (batch.distance[k], {"cmap": "RdBu", "vmin": -far, "vmax": far}),
     ]
-    return [*looks, *((view[k, 0], {"cmap": "gray"}) for view in batch.images)]
+    return looks + [(view[k, 0], {"cmap": "gray"}) for view in batch.images]
 
 
 def main() -> None:

@@ -149,7 +149,7 @@ def _step(
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=half):
         given = networks[batch.form](images)
     found = losses(given, batch, configuration, step)
-    found.total.backward()
+    found.total.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(networks[0].parameters(), configuration.clip)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

@@ -81,12 +81,13 @@ class Cone(Solid):
         """Which places are in it."""
         z = p[0]
         # The cubic through the four radii, and an arch that ends on the axis.
-        c = np.polyfit(np.linspace(-1, 1, 4), self.profile, 3)
+        c = np.polyfit(np.linspace(-1, 1, 4), self.profile, 3).tolist()
         radius = ((c[0] * z + c[1]) * z + c[2]) * z + c[3]
         arch = 1 - z * z
         x, y = p[1] - self.bend[0] * arch, p[2] - self.bend[1] * arch
         across = x * x + (y / self.flat) ** 2
-        return (across <= radius * radius) & (radius > 0) & (z.abs() <= 1)
+        inside: Tensor = (across <= radius * radius) & (radius > 0) & (z.abs() <= 1)
+        return inside
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,8 @@ class Blob(Solid):
         for a, b, c, phase in self.waves:
             noise += torch.sin(a * p[0] + b * p[1] + c * p[2] + phase)
         radius = 1 - self.rough + self.rough / len(self.waves) ** 0.5 * noise
-        return _squared(p) <= radius.clamp(0, 1).square()
+        inside: Tensor = _squared(p) <= radius.clamp(0, 1).square()
+        return inside
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,73 @@
+"""One arm of ``pretraining.py``: the same task, begun in one way or another.
+
+python outline_begun.py JOB.json FOUND
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+begun = time.monotonic()  # importing is part of the minutes
+
+import torch  # noqa: E402
+
+import medlib  # noqa: E402
+from medlib.data import held_out  # noqa: E402
+from medlib.io import write_nifti  # noqa: E402
+
+
+def forget(network: torch.nn.Module, seed: int) -> None:
+    """Give a network random weights again."""
+    torch.manual_seed(seed)
+    for part in network.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+
+
+def main() -> None:
+    """Learn, and outline the scans that were not learned from."""
+    job, found = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
+    scans, labels = Path(job["scans"]), Path(job["labels"])
+    names = {
+        side: [scan.removesuffix(".nii.gz") for scan in job[side]] for side in ("train", "test")
+    }
+    how = {
+        "kind": "mr",
+        "seed": job["seed"],
+        "minutes": job["minutes"],
+        # A validation there has to be; of one case, once, at the end, it chooses nothing.
+        "only": [*names["train"], names["test"][0]],
+        "validation": held_out(names["test"][:1]),
+        "validations": 1,
+    }
+    arm, backbone = job["arm"], job["backbone"]
+    if arm == "scratch":
+        learn = medlib.segmenter(scans, labels, **how)
+        learn.fine_tune(minutes=job["minutes"], started=begun)
+    elif arm == "frozen":
+        learn = medlib.segmenter(scans, labels, pretrained=backbone, **how)
+        learn.fine_tune(minutes=job["minutes"], started=begun)
+    else:  # without the head's start: all at once, as from scratch
+        learn = medlib.segmenter(scans, labels, pretrained=backbone, spread=1.0, **how)
+        if arm == "deep":
+            forget(learn.learner.network, job["seed"])
+        budget = learn.learner.budget_for(job["minutes"], None, begun)
+        learn.learner.fit(budget, callbacks=[learn.plan.cycle()])
+    spent = time.monotonic() - begun
+    model = learn.model
+    for scan in job["test"]:
+        write_nifti(model.predict(scans / scan), found / scan)
+    told = {
+        "steps": learn.learner.step,
+        "seconds": round(spent, 1),
+        "share": round(learn.loaded.share, 4) if arm in {"pretrained", "frozen"} else 0.0,
+        "channels": learn.plan.architecture.arguments["channels"],
+    }
+    (found / "told.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
