@@ -126,7 +126,9 @@ def _fill(
         spacing: millimetres of rows and columns.
     """
     inner = slices[1:-1]
-    free = np.isin(inner, [0, *ids, *([] if ignored is None else [ignored])])
+    may_change = np.zeros(65536, dtype=bool)
+    may_change[[0, *ids, *([] if ignored is None else [ignored])]] = True
+    free = may_change[inner]
     inner[free] = 0
     deepest = np.full(inner.shape, _FINEST, dtype=np.float32)
     for label_id in own:
@@ -175,15 +177,16 @@ def _depths(
     window = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
     ways = [np.argwhere(inside[window]).mean(0) for inside in (first, last)]
     way: FloatArray = ways[1] - ways[0]
-    # Beyond its edge a window is all outside; moved outlines may need to know how far.
-    margin = np.ceil(np.abs(way)).astype(int) + 1
-    wide = [np.pad(inside[window], [(m, m) for m in margin]) for inside in (first, last)]
-    inner = tuple(slice(m, -m) for m in margin)
-    fields = [_depth(inside, spacing) for inside in wide]
+    # Beyond its edge a window is all outside; moved outlines need to know how far.
+    margin = (np.ceil(np.abs(way)).astype(int) + 1).tolist()
+    fields = [
+        _depth(np.pad(inside[window], [(m, m) for m in margin]), spacing)
+        for inside in (first, last)
+    ]
     for number in range(1, count + 1):
         share = number / (count + 1)
-        near = _moved(fields[0], share * way)[inner]
-        far = _moved(fields[1], (share - 1) * way)[inner]
+        near = _moved(fields[0], share * way, margin)
+        far = _moved(fields[1], (share - 1) * way, margin)
         yield window, (1 - share) * near + share * far
 
 
@@ -198,11 +201,15 @@ def _depth(inside: Flags, spacing: Sequence[float]) -> Depth:
     return depth
 
 
-def _moved(field: Depth, way: FloatArray) -> Depth:
-    """The field moved by so many rows and columns, linearly interpolated."""
-    from scipy.ndimage import shift
-
-    if np.abs(way).max() < 1e-9:
-        return field
-    moved: Depth = shift(field, way, order=1, mode="nearest")
-    return moved
+def _moved(field: Depth, way: FloatArray, margin: Sequence[int]) -> Depth:
+    """The field without its margin, moved by so many rows and columns, linearly interpolated."""
+    for axis, (step, edge) in enumerate(zip(way.tolist(), margin, strict=True)):
+        whole = int(np.floor(-step))
+        share = np.float32(-step - whole)
+        lines = np.moveaxis(field, axis, 0)
+        start, count = edge + whole, len(lines) - 2 * edge
+        mixed = (1 - share) * lines[start : start + count]
+        if share:
+            mixed += share * lines[start + 1 : start + 1 + count]
+        field = np.moveaxis(mixed, 0, axis)
+    return field

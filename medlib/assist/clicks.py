@@ -208,14 +208,11 @@ def evidence(scene: Scene) -> npt.NDArray[np.float32]:
     depths = [np.tanh(_depth(p, scene.spacing) * (8 / size)) for p in proposals]
 
     reach = [(n - 1) / 2 for n in shape]
-    across = np.indices(shape, sparse=True)
-    round_ = np.sqrt(
-        sum(((x - r) / (r + 0.5)) ** 2 for x, r in zip(across, reach, strict=True))
-        + np.zeros(shape)
-    )
-    edge = np.minimum.reduce(
-        [np.minimum(x, n - 1 - x) / n + np.zeros(shape) for x, n in zip(across, shape, strict=True)]
-    ).clip(0, 0.15)
+    across = np.indices(shape)
+    offset = [(x - r) / (r + 0.5) for x, r in zip(across, reach, strict=True)]
+    roundness = np.sqrt(np.square(offset).sum(0))
+    sides = [np.minimum(x, n - 1 - x) / n for x, n in zip(across, shape, strict=True)]
+    edge = np.min(sides, 0).clip(0, 0.15)
     near = [
         np.min([a for a, on in zip(away, scene.inside, strict=True) if on == which], 0)
         if (scene.inside == which).any()
@@ -229,7 +226,7 @@ def evidence(scene: Scene) -> npt.NDArray[np.float32]:
         _likelihood(fine_ranks, agreed, ~agreed),
     )
     on, off = near[0] / size, near[1] / size
-    columns = [*depths, *likely, round_, round_ * few, edge, edge * few, on, on * few]
+    columns = [*depths, *likely, roundness, roundness * few, edge, edge * few, on, on * few]
     columns += [np.exp(-8 * off), np.exp(-8 * on), *votes, np.ones(shape), np.full(shape, few)]
     return np.stack([np.asarray(c, dtype=np.float32).ravel() for c in columns], 1)
 
@@ -289,12 +286,13 @@ def _decided(
 
 def _distances(scene: Scene) -> npt.NDArray[np.float32]:
     """(click, slice, row, column): millimetres from each click."""
-    across = np.indices(scene.voxels.shape, sparse=True, dtype=np.float32)
+    slices, rows, columns = np.indices(scene.voxels.shape, sparse=True, dtype=np.float32)
+    a, b, c = scene.spacing
     found = [
         np.sqrt(
-            sum(((x - c) * s) ** 2 for x, c, s in zip(across, click, scene.spacing, strict=True))
+            ((slices - at[0]) * a) ** 2 + ((rows - at[1]) * b) ** 2 + ((columns - at[2]) * c) ** 2
         )
-        for click in scene.clicks
+        for at in scene.clicks.astype(np.float32)
     ]
     return np.stack(found).astype(np.float32)
 

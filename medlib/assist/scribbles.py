@@ -66,30 +66,34 @@ def grow(scan: Volume, scribbles: Mask, *, reach_mm: float, background: str | No
         raise ValueError(
             f"scribbles compete in one layer, and this mask has {scribbles.data.shape[0]}"
         )
-    labels = chosen(scribbles, None)
+    chosen(scribbles, None)  # refuses ids that would be lost
     nothing = None if background is None else scribbles.labels[background].id
-    drawn = to_numpy(scribbles)[0].astype(np.int32)
+    extents = scribbles.extents()
+    if not extents.keys() - {nothing}:
+        raise ValueError("there is no scribble of a structure to grow from")
+    corners = [[[w.start for w in at], [w.stop - 1 for w in at]] for at in extents.values()]
+    window = grown(
+        window_around(np.array(corners).reshape(-1, 3)),
+        steps_for(reach_mm, scan.grid.spacing),
+        scan.grid.shape,
+    )
+    drawn = to_numpy(scribbles)[0][window].astype(np.int32)
     if scribbles.labels.ignored is not None:
         drawn[drawn == scribbles.labels.ignored] = 0
-    if not np.isin(drawn, [label.id for label in labels if label.id != nothing]).any():
-        raise ValueError("there is no scribble of a structure to grow from")
-    steps = steps_for(reach_mm, scan.grid.spacing)
-    window = grown(window_around(np.argwhere(drawn)), steps, drawn.shape)
     voxels = voxels_of(scan)[window].astype(np.float32)
     must_be_finite(voxels)
 
     spacing = scan.grid.spacing
     factors = coarsening(voxels.shape, spacing, _MOST_VOXELS)
     coarse = [step * factor for step, factor in zip(spacing, factors, strict=True)]
-    markers = markers_of(drawn[window], factors)
+    markers = markers_of(drawn, factors)
     around = max(scribbles.labels.ids) + 1
     if nothing is None:
         _wall(markers, around)
     heights = relief(averaged(voxels, factors), coarse, 0.7 * min(coarse))
     found = repeated(flooded(heights, markers), factors, voxels.shape)
     found[(found == around) | (found == nothing)] = 0
-    own = drawn[window]
-    found[own > 0] = np.where(own == nothing, 0, own)[own > 0]
+    found[drawn > 0] = np.where(drawn == nothing, 0, drawn)[drawn > 0]
     layers = to_numpy(scribbles).copy()
     layers[0][window] = found
     return replace(scribbles, data=torch.from_numpy(layers))

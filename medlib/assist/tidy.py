@@ -112,7 +112,7 @@ def keep_largest(mask: Mask, names: Sequence[str] | None = None) -> Mask:
 
     def largest(inside: Flags, label: Label) -> Flags:
         pieces, sizes = _pieces(inside)
-        equal = np.flatnonzero(sizes == sizes.max()) + 1
+        equal = (np.flatnonzero(sizes == sizes.max()) + 1).tolist()
         if len(equal) > 1:
             first = [w.start for w in extents[label.id]]
             grid = mask.grid.window(first, inside.shape)

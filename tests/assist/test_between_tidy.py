@@ -123,7 +123,7 @@ def test_filling_spares_other_structures_and_says_what_is_wrong():
         fill_between(mask, axis=3)
     with pytest.raises(ValueError, match="two must be drawn"):
         fill_between(mask, drawn=[3])
-    with pytest.raises(ValueError, match="the ids 9|the ids 7"):
+    with pytest.raises(ValueError, match="holds the ids 7"):
         fill_between(replace(mask, data=mask.data.where(mask.data != 1, 7)), drawn=[0, 6])
 
 

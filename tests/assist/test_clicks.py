@@ -64,8 +64,8 @@ def test_clicks_are_kept_and_nothing_lies_beyond_the_box(grid, seed, data):
 @pytest.mark.parametrize("orientation", ["LAS", "IRP", "ASR"])
 def test_the_answer_is_the_same_however_the_scan_is_stored(orientation):
     scan, _ = scene((2.0, 1.0, 1.0), (14, 26, 28))
-    on = Points([scan.grid.centre + (2, 1, 0)])
-    off = Points([scan.grid.centre + (9, 0, 0)])
+    on = Points([scan.grid.centre + np.array([2, 1, 0])])
+    off = Points([scan.grid.centre + np.array([9, 0, 0])])
     landing = scan.grid.reoriented(orientation)
     there = resample(scan, Move(scan.grid, landing))
     found = outline(scan, ORGAN, about(scan), on, off)
