@@ -301,7 +301,7 @@ def fitted(mask: Mask, scan: Scan, label_set: LabelSet) -> Mask:
                 f"the mask calls {label.id} {label.name!r}, and {label_set.name!r} calls it "
                 f"{table.by_id(label.id).name!r}"
             )
-    if bool(mask.unseen().any()):
+    if mask.labels.ignored is not None and bool(mask.unseen().any()):
         raise WorkspaceError("say by slices what was looked at (seen=…), not by an id")
     on_grid = placed(mask, Grid.from_dict(scan.grid), f"the mask for {scan.name}")
     return replace(on_grid, labels=table)
