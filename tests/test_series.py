@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny import SIDES, scan_of, structures, write_series
 
 import medlib
 from medlib import io
-from medlib.data import Case, held_out
+from medlib.data import Case, CategoryBlock, DataBlock, MaskBlock, VolumeBlock, held_out
 from medlib.data.blocks import MultiVolumeBlock
+from medlib.data.series import read_on
 from medlib.io import write_nifti
+from medlib.package.handing import handed
 from medlib.space import Grid
 from medlib.train import Plan
 from medlib.types import CTVolume, Mask, MRVolume, MultiVolume
@@ -128,3 +131,61 @@ def test_series_of_one_frame_of_reference_are_laid_on_the_scan_and_others_refuse
         [source.grid.to_patient(i) for i in np.argwhere(source.data[0].numpy() > 50)]
     ).mean(0)
     assert middles[1] == pytest.approx(truth, abs=1.0)
+
+
+@pytest.fixture
+def unlike(tmp_path) -> tuple[Case, Case]:
+    """Patients with a fine and a coarse series in one frame; the source names the fine one first."""
+    from pydicom import dcmread
+
+    cases = []
+    for number, patient in enumerate("ab"):
+        series = {}
+        for name, shape, size in (("fine", (12, 14, 14), 2.0), ("coarse", (8, 10, 10), 3.0)):
+            mask = structures(Grid.from_axes(shape, spacing=(size,) * 3), seed=number)
+            folder = write_series(tmp_path / patient / name, scan_of(mask), patient=patient)
+            for path in folder.iterdir():
+                dataset = dcmread(path)
+                dataset.FrameOfReferenceUID = f"1.2.{number}"
+                dataset.save_as(path)
+            write_nifti(mask, tmp_path / patient / f"{name}.nii.gz")
+            series[name] = io.survey(folder).stacks[0]
+        label, answers = tmp_path / patient / "fine.nii.gz", {"size": "large"}
+        cases.append(Case(patient, patient, series["fine"], label, series=series, answers=answers))
+    return cases[0], cases[1]
+
+
+def learned(cases, *blocks):
+    """The first case, as it is trained on."""
+    block = DataBlock(blocks=blocks, get_items=lambda found: found, splitter=held_out(["b"]))
+    return block.datasets(cases).train
+
+
+def in_order(*names):
+    return MultiVolumeBlock(tuple((name, MRVolume) for name in names))
+
+
+@pytest.mark.parametrize("order", [("fine", "coarse"), ("coarse", "fine")])
+def test_training_sees_what_prediction_will_see_in_whatever_order_series_are_named(unlike, order):
+    """Both on the grid of the first that is named, whichever the source names first."""
+    block, series = in_order(*order), unlike[0].series
+    seen = learned(unlike, block, CategoryBlock("size", ("small", "large"))).raw(0).values[0]
+    given = handed(block.input, dict(series))
+    assert seen.grid == given.grid == series[order[0]].grid
+    assert torch.equal(seen.data, given.data)
+
+
+def test_labels_on_another_grid_than_that_of_the_series_named_first_are_refused(unlike):
+    found = learned(unlike, in_order("fine", "coarse"), MaskBlock(SIDES)).truth(0)
+    assert found.grid == unlike[0].series["fine"].grid
+    with pytest.raises(ValueError, match="another grid"):
+        learned(unlike, in_order("coarse", "fine"), MaskBlock(SIDES)).truth(0)
+
+
+def test_a_scan_to_be_made_stays_that_of_the_source(unlike):
+    """Read on the grid of what is seen, it is still the source's first series, not another."""
+    series = unlike[0].series
+    data = learned(unlike, VolumeBlock(MRVolume, "coarse"), VolumeBlock(MRVolume))
+    seen, made = data.raw(0).values
+    assert seen.grid == made.scan.grid == series["coarse"].grid
+    assert torch.equal(made.scan.data, read_on(series["fine"], series["coarse"], MRVolume).data)

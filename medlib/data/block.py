@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from medlib.data.cases import Case
 from medlib.data.checking import Reasons, usable
 from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
 from medlib.data.leaks import check_split
-from medlib.data.splitters import Splitter, by_patient
+from medlib.data.splitters import Split, Splitter, by_patient
 from medlib.data.store import Store
 from medlib.data.summary import Summary, summarised
 from medlib.infer import Input, Output
@@ -134,8 +134,7 @@ class DataBlock:
             ValueError: when there are none, they cannot be split as asked, or training would see
                 something of a case that was kept back; or when more are broken.
         """
-        train, valid = self.splitter(self.get_items(source))
-        check_split(train, valid)
+        train, valid = self.split(self.get_items(source))
         set_aside: Reasons = ()
         if broken is not None:
             train, valid, set_aside = usable(train, valid, self.blocks, broken=broken)
@@ -152,6 +151,22 @@ class DataBlock:
             )
 
         return Datasets(dataset(train), dataset(valid), set_aside)
+
+    def split(self, cases: Sequence[Case]) -> Split:
+        """The cases to learn from and those kept back, to be read on the grid of what is seen first.
+
+        A model reads what it is given on the grid of its first input too, whichever series a
+        source names first.
+
+        Raises:
+            ValueError: when training would see something of a case that was kept back.
+        """
+        train, valid = self.splitter(cases)
+        check_split(train, valid)
+        leads = next((b.leads for b in self.blocks[:-1] if b.leads is not None), "")
+        return [replace(c, grid_of=leads) for c in train], [
+            replace(c, grid_of=leads) for c in valid
+        ]
 
     def scaled(self, train: Sequence[Case]) -> Blocks:
         """The blocks, for numbers as the cases to be learned from have them."""

@@ -30,12 +30,13 @@ class Case:
     Args:
         name: unique among the cases.
         patient: cases of one patient have the same.
-        scan: the stack to read the scan from; of several series the first, on whose grid the
-            others are read.
+        scan: the stack to read the scan from; of several series the first, on whose grid labels
+            are drawn.
         label: a NIfTI label map or DICOM SEG; None for a scan without labels.
         masks: further masks by name, such as an earlier outline; label maps or SEGs on its grid.
         series: co-registered series by name, such as ``{"T1": …, "FLAIR": …}``, the first of them
             ``scan``; empty for a scan that is one series.
+        grid_of: the series on whose grid all else is read; left out, the scan.
         answers: what a table says of the case, by column. What it does not say is left out.
         points: a file of landmarks, as 3D Slicer writes them (``.mrk.json``).
         boxes: a file or folder of boxes around findings (``.mrk.json``, ``.json``), or a table of
@@ -56,6 +57,7 @@ class Case:
     label: Path | None = None
     masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
     series: Mapping[str, io.Stack] = field(default_factory=dict, hash=False)
+    grid_of: str = ""
     answers: Mapping[str, Answer] = field(default_factory=dict, hash=False)
     points: Path | None = None
     boxes: Path | None = None
@@ -74,6 +76,11 @@ class Case:
     def stacks(self) -> tuple[io.Stack, ...]:
         """The scan's series: one, or several in order."""
         return tuple(self.series.values()) or (self.scan,)
+
+    @property
+    def leading(self) -> io.Stack:
+        """The stack on whose grid all else is read, and predictions lie."""
+        return self.series.get(self.grid_of, self.scan)  # of one that it lacks, its reader will say
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ Reasons = tuple[tuple[str, str], ...]
 def fault(case: Case, blocks: Iterable[Block]) -> str:
     """Why a case cannot be used, after reading all of it; empty when it can."""
     try:
-        values = tuple(block.read(case, on=case.scan.grid) for block in blocks)
+        values = tuple(block.read(case, on=case.leading.grid) for block in blocks)
         assert Item(values).grid is not None  # looking for one refuses those that differ
     except (ValueError, *FILE_ERRORS) as error:
         return str(error) or type(error).__name__

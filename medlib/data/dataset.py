@@ -107,7 +107,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
         case = self.cases[number]
         truth = self._truths[number] if number in self._truths else self._read_truth(case)
         try:
-            seen = [block.read(case, on=case.scan.grid) for block in self.blocks[:-1]]
+            seen = [block.read(case, on=case.leading.grid) for block in self.blocks[:-1]]
             asked = Reference(truth) if isinstance(truth, Volume | MultiVolume) else truth
             return Item((*seen, asked), name=case.name)
         except ValueError as error:
@@ -151,7 +151,7 @@ class Dataset(torch.utils.data.Dataset[Item]):
 
     def _read_truth(self, case: Case) -> Kind:
         try:
-            return self.blocks[-1].read(case, on=case.scan.grid)
+            return self.blocks[-1].read(case, on=case.leading.grid)
         except ValueError as error:
             raise ValueError(f"{case.name}: {error}") from error
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from medlib.data.cases import Case, few
 from medlib.data.dataset import Blocks, Dataset, collate
-from medlib.data.leaks import check_split
 from medlib.transforms import Chance, Item, Pipeline, Scene, Transform
 from medlib.types import describe
 
@@ -78,12 +77,12 @@ def summarised(block: DataBlock, source: Any, *, seed: int = 0) -> Summary:
 
 def _walked(walk: _Walk, block: DataBlock, source: Any, seed: int) -> None:
     cases = walk("find cases", lambda: list(block.get_items(source)), _found)
-    train, _ = walk("split", lambda: _split(block, cases), _sides)
+    train, _ = walk("split", lambda: block.split(cases), _sides)
     *seen, asked = walk("look at the numbers of all", lambda: block.scaled(train), _sought)
     case = train[0]
     for side, part in [*(("seen", part) for part in seen), ("learned", asked)]:
         name = f"read what is {side}: {type(part).__name__} of {case.name}"
-        walk(name, partial(part.read, case, on=case.scan.grid), describe)
+        walk(name, partial(part.read, case, on=case.leading.grid), describe)
     blocks = (*seen, asked)
     data = Dataset([case], blocks, preprocess=block.preprocess, augment=block.augment, seed=seed)
     item = walk("put together", partial(data.raw, 0), _held)
@@ -113,12 +112,6 @@ class _Walk:
             self.stages.append(Stage(name, error=f"{type(error).__name__}: {error}"))
             raise _StoppedError from error
         return done
-
-
-def _split(block: DataBlock, cases: Sequence[Case]) -> tuple[Sequence[Case], Sequence[Case]]:
-    train, valid = block.splitter(cases)
-    check_split(train, valid)
-    return train, valid
 
 
 def _each(pipeline: Pipeline, item: Item, seed: int) -> Iterator[Item]:

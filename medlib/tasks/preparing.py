@@ -63,7 +63,8 @@ def task(
         target: what is to be learned, given the cases to be trained on.
         kind: of the scans: a class such as ``CTVolume``, or ``"ct"``, ``"mr"``, ``"pet"``, ``"us"``,
             ``"xr"``; of several series the kind of each, ``{"T1": "mr", "FLAIR": "mr"}``, in the
-            order in which the network is to see them.
+            order in which the network is to see them; labels and predictions lie on the grid of
+            the first.
         validation: a share of the patients to keep back, or a splitter; left out, the split that
             the source states, or a fifth of the patients.
         only: names of the scans to use; left out, all of which the answer is known.

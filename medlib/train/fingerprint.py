@@ -128,7 +128,7 @@ class Fingerprint:
                 voxels[type(part)].append(_counted(part, truth))
             masks += [truth] if isinstance(truth, Mask) else []
         flat = isinstance(kind, type) and issubclass(kind, Radiograph)
-        seen = [case.scan for case in (*data.cases, *beside)]
+        seen = [case.leading for case in (*data.cases, *beside)]
         shared = {stack.grid.orientation for stack in seen} if flat else {"SPL"}
         orientation = _usual_side(shared, [stack.grid.orientation for stack in seen])
         grids = [s.grid.reoriented(orientation) if orientation else s.grid for s in seen]

@@ -284,7 +284,7 @@ class Learner:
         for number, case in enumerate(self.data.valid.cases):
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
             seen = Item(item.values[:-1], item.trail, item.name)
-            yield case.name, predictor.decode(seen, case.scan.grid), truth
+            yield case.name, predictor.decode(seen, case.leading.grid), truth
 
     def summary(self) -> dict[str, Any]:
         """The training record, as plain JSON values."""

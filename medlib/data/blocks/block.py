@@ -31,13 +31,18 @@ class Block(ABC):
     def output(self) -> Output:
         """Its side as something learned: what is asked of a network."""
 
+    @property
+    def leads(self) -> str | None:
+        """The series on whose grid all else lies where this is seen first; None for what is no scan."""
+        return None
+
     @abstractmethod
     def read(self, case: Case, *, on: Grid) -> Kind:
         """The part of a case.
 
         Args:
             case: to read from.
-            on: the grid of the case's scan, which all that is gridded has to lie on.
+            on: the grid of the case's leading stack, which all that is gridded has to lie on.
 
         Raises:
             ValueError: naming the case or file, when it is not known or does not fit.

@@ -45,7 +45,7 @@ class BoxesBlock(Block):
         Raises:
             ValueError: when no case has any.
         """
-        found = [self.read(case, on=case.scan.grid) for case in cases]
+        found = [self.read(case, on=case.leading.grid) for case in cases]
         corners = np.concatenate([boxes.corners for boxes in found]).reshape(-1, 2, 2, 2, 3)
         if not len(corners):
             raise ValueError(

@@ -43,11 +43,16 @@ class VolumeBlock(Block):
         """A number for each voxel, in deviations from what is usual."""
         return VolumeOutput(self.kind, self.mean or 0.0, self.deviation or 1.0, self.series)
 
+    @property
+    def leads(self) -> str:
+        """The series, or the case's scan."""
+        return self.series
+
     def scaled_to(self, cases: Sequence[Case]) -> VolumeBlock:
         """The same block, for voxels as these cases have them, unless it says what is usual."""
         if self.mean is not None or self.deviation is not None:
             return self
-        mean, deviation = _usual([self.read(case, on=case.scan.grid) for case in _some(cases)])
+        mean, deviation = _usual([self.read(case, on=case.leading.grid) for case in _some(cases)])
         return replace(self, mean=mean, deviation=deviation)
 
     def read(self, case: Case, *, on: Grid) -> Volume:
@@ -57,7 +62,7 @@ class VolumeBlock(Block):
             ValueError: when it cannot be read, is of another kind, or lies on another grid.
         """
         stack = _series(case, self.series) if self.series else case.scan
-        return read_on(stack, case.scan, self.kind)
+        return read_on(stack, case.leading, self.kind)
 
     def tensor(self, value: Kind) -> Tensor:
         """Its voxels: (channel, slice, row, column), float32."""
@@ -95,13 +100,18 @@ class MultiVolumeBlock(Block):
         """A number for each voxel of each series."""
         return MultiVolumeOutput(tuple(part.output for part in self.parts))
 
+    @property
+    def leads(self) -> str:
+        """The first of them."""
+        return self.kinds[0][0]
+
     def scaled_to(self, cases: Sequence[Case]) -> MultiVolumeBlock:
         """The same block, for voxels as these cases have them, unless it says what is usual."""
         scaled = [part.scaled_to(cases).output for part in self.parts]
         return replace(self, usual=tuple((one.mean, one.deviation) for one in scaled))
 
     def read(self, case: Case, *, on: Grid) -> MultiVolume:
-        """The series, on the grid of the case's scan.
+        """The series, on the grid of the case's leading one.
 
         Raises:
             ValueError: when one is missing, cannot be read, or lies on another grid.
