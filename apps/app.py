@@ -1,6 +1,6 @@
 """The server of the apps: Streamlit's pages, and routes of their own for scans and outlines.
 
-Run ``streamlit run apps/app.py -- SCANS [OUTLINES]``. It serves the machine that it runs on, and
+Run ``streamlit run apps/app.py -- WORKSPACE``. It serves the machine that it runs on, and
 nobody else.
 """
 

@@ -17,7 +17,7 @@ def main() -> None:
         st.error("These pages are only for the machine that they run on.")
         return
     if site() is None:
-        st.info("Start with a folder of scans: streamlit run apps/app.py -- FOLDER")
+        st.info("Start with a workspace: streamlit run apps/app.py -- FOLDER")
         return
     page.run()
 

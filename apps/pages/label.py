@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from serving.links import Right
-from serving.shelf import Case
+from serving.shelf import Case, Shelf
 from serving.site import Site, site
 from serving.wire import wire_grid
 from viewer.component import Shown, Window, viewer, windows_of
@@ -15,92 +15,127 @@ from wording import plain
 
 from medlib.io.files import FILE_ERRORS
 from medlib.planes import focus
-from medlib.types import Label, Labels
+from medlib.types import SCAN_KINDS, Label, Labels
+from medlib.workspace import Entry, questions_of
 
-_CASE, _VIEWER = "label case", "label viewer"
+_SCAN, _NEXT, _VIEWER = "label scan", "label next", "label viewer"
 
 
 def page(here: Site) -> None:
     """The list of scans on the left, the viewer beside it."""
-    cases = here.shelf.cases()
-    if not cases:
-        st.info("There are no scans in this folder.")
+    worklist = here.workspace.scans.list()
+    sets = here.workspace.label_sets.list()
+    if not worklist:
+        bring_in(here)
+        return
+    if not sets:
+        begin(here)
         return
     with st.sidebar:
-        case = choose(cases)
-        name_structures(here, case)
-    try:
-        paint(here, case, cases)
-    except (*FILE_ERRORS, ValueError) as error:
-        st.error(plain(str(error)))
+        scan = choose(worklist)
+        label_set = st.selectbox("Outlined", sets, format_func=lambda row: row.name).id
+        name_structures(here, label_set)
+    ids = [entry.scan.id for entry in worklist]
+    after = ids[ids.index(scan) + 1 :]
+    paint(here, Case(scan, label_set), after[0] if after else None)
 
 
-def choose(cases: Sequence[Case]) -> Case:
-    """The scan to be labelled."""
-    by_id = {case.id: case for case in cases}
-    if st.session_state.get(_CASE) not in by_id:
-        st.session_state[_CASE] = cases[0].id
-    chosen = st.selectbox("Scan", list(by_id), key=_CASE, format_func=lambda key: by_id[key].name)
-    place = list(by_id).index(chosen) + 1
-    st.caption(f"{place} of {len(cases)}")
-    return by_id[chosen]
+def bring_in(here: Site) -> None:
+    """The first scans of a workspace."""
+    with st.form("scans"):
+        st.subheader("Bring scans in")
+        source = st.text_input("A folder, a file or a zip of DICOM or NIfTI, on this machine")
+        kind = st.selectbox(
+            "What they are, where the files do not say (NIfTI)",
+            ["", *SCAN_KINDS],
+            format_func=lambda name: name.upper() or "not stated",
+        )
+        if not (st.form_submit_button("Bring in", type="primary") and source):
+            return
+    with st.spinner("Reading the scans …"):
+        found = here.workspace.scans.add(Path(source).expanduser(), by=here.person, kind=kind)
+    if found.scans or found.known:
+        st.rerun()
+    for refusal in found.refusals:
+        st.warning(plain(f"{refusal.reason}. {refusal.remedy}"))
+    if not found.refusals:
+        st.warning("There are no scans there.")
 
 
-def name_structures(here: Site, case: Case) -> None:
-    """Structures can be added; their ids stay what they are."""
-    labels = here.shelf.labels(case.id)
+def begin(here: Site) -> None:
+    """The first label set of a workspace."""
+    with st.form("label set"):
+        st.subheader("What do you want to outline?")
+        said = st.text_area("A structure a line", placeholder="liver\nspleen")
+        names = list(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))
+        if st.form_submit_button("Begin", type="primary") and names:
+            here.workspace.label_sets.add("structures", names, by=here.person)
+            st.rerun()
+
+
+def choose(worklist: Sequence[Entry]) -> int:
+    """The number of the scan to be labelled."""
+    names = {entry.scan.id: entry.scan.name for entry in worklist}
+    if _NEXT in st.session_state:
+        st.session_state[_SCAN] = st.session_state.pop(_NEXT)
+    if st.session_state.get(_SCAN) not in names:
+        st.session_state[_SCAN] = next(iter(names))
+    chosen: int = st.selectbox("Scan", list(names), key=_SCAN, format_func=names.__getitem__)
+    st.caption(f"{list(names).index(chosen) + 1} of {len(names)}")
+    return chosen
+
+
+def name_structures(here: Site, label_set: int) -> None:
+    """Structures can be added; those that there are stay what they are."""
+    row = here.workspace.label_sets.get(label_set)
+    labels = here.workspace.versions.labels(label_set)
     with st.form("structure", clear_on_submit=True, border=False):
-        name = st.text_input("Another structure", placeholder="liver").strip()
+        name = st.text_input("Another structure").strip()
         added = st.form_submit_button("Add", width="stretch")
     if not (added and name):
         return
     if name in labels:
         st.warning(plain(f"There is a structure {name} already."))
         return
-    number = max(labels.ids, default=0) + 1
-    here.shelf.rename(Labels((*labels.entries, Label(number, name)), labels.ignored))
+    more = Labels((*labels, Label(max(labels.ids, default=0) + 1, name)), labels.ignored)
+    asked = {"questions": [*questions_of(row).values()], "landmarks": row.landmarks}
+    here.workspace.label_sets.change(label_set, more, by=here.person, **asked)
     st.rerun()
 
 
 @st.fragment
-def paint(here: Site, case: Case, cases: Sequence[Case]) -> None:
+def paint(here: Site, case: Case, after: int | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
-    drawing = here.shelf.drawing(case.id)
-    windows, units, middle = facts(here, case.id)
-    place = [other.id for other in cases].index(case.id)
+    windows, units, middle = facts(here.shelf, case)
     shown = Shown(
-        case=case.id,
-        link=here.link(case.id, Right.WRITE),
-        revision=drawing.revision,
-        labels=here.shelf.labels(case.id),
+        case=str(case),
+        link=here.shelf.sign(case, here.person, "label"),
+        version=here.shelf.newest(case),
+        labels=here.shelf.labels(case),
         windows=windows,
         units=units,
         focus=middle,
-        has_next=place + 1 < len(cases),
+        has_next=after is not None,
     )
     events = viewer(shown, key=_VIEWER)
-    if "next" in events and events["next"]["case"] == case.id:
-        st.session_state[_NEXT] = cases[place + 1].id
+    if after is not None and events.get("next", {}).get("case") == str(case):
+        st.session_state[_NEXT] = after
         st.rerun()
 
 
-_NEXT = "label next"
-
-
 @st.cache_data(show_spinner="Reading the scan …", max_entries=64)
-def facts(
-    _here: Site, case: str
-) -> tuple[tuple[Window, ...], str, tuple[float, float, float]]:
+def facts(_shelf: Shelf, case: Case) -> tuple[tuple[Window, ...], str, tuple[float, float, float]]:
     """A scan's windows and units, and where to look first in it."""
-    scan = _here.shelf.volume(case)
-    mask = _here.shelf.drawing(case).mask
+    scan = _shelf.volume(case)
+    outline = _shelf.drawing(case, _shelf.newest(case)).mask
     grid = wire_grid(scan.grid)
-    middle = grid.to_index(focus(scan.grid, mask))
-    x, y, z = ((np.rint(middle) + 0.5) / grid.shape)[::-1].tolist()
-    return windows_of(scan), scan.units, (x, y, z)
+    middle = np.rint(grid.to_index(focus(scan.grid, outline)))
+    x, y, z = ((middle + 0.5) / grid.shape)[::-1].tolist()
+    return windows_of(scan), scan.units if scan.units != "arbitrary" else "", (x, y, z)
 
 
-if _NEXT in st.session_state:  # before the list of scans is drawn, which would not take it after
-    st.session_state[_CASE] = st.session_state.pop(_NEXT)
 if (_here := site()) is not None:
-    page(_here)
+    try:
+        page(_here)
+    except (*FILE_ERRORS, ValueError) as error:
+        st.error(plain(str(error)))

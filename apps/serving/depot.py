@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,39 +13,36 @@ from medlib.io.files import written_whole
 
 
 class Depot:
-    """A folder for this process alone, emptied at its end: patients' scans outlive no server.
+    """A folder of files that can be made again.
 
     Args:
+        folder: made if need be; what lies there from before is used.
         most: files kept; those not asked for longest give way.
     """
 
-    def __init__(self, most: int = 16) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="medlib-depot-")
-        self._most = most
-        self._kept: OrderedDict[str, threading.Lock] = OrderedDict()
+    def __init__(self, folder: Path, most: int = 32) -> None:
+        self._folder, self._most = folder, most
+        folder.mkdir(parents=True, exist_ok=True)
+        there = sorted(folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)
+        self._locks = OrderedDict((path.name, threading.Lock()) for path in there)
         self._lock = threading.Lock()
 
     def file(self, key: str, make: Callable[[], bytes]) -> Path:
-        """The gzipped file of this name; made once, however many ask at the same time.
+        """The gzipped file of this key; made once, however many ask at the same time.
 
         Args:
             key: stands for all that the bytes depend on.
             make: gives them.
         """
-        name = hashlib.sha256(key.encode()).hexdigest()
-        path = Path(self._folder.name) / f"{name}.gz"
+        path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
         with self._lock:
-            own = self._kept.setdefault(name, threading.Lock())
-            self._kept.move_to_end(name)
+            own = self._locks.setdefault(path.name, threading.Lock())
+            self._locks.move_to_end(path.name)
+            while len(self._locks) > self._most:
+                name, _ = self._locks.popitem(last=False)
+                (self._folder / name).unlink(missing_ok=True)
         with own:
             if not path.is_file():
                 with written_whole(path) as partial:
                     partial.write_bytes(gzip.compress(make(), compresslevel=1, mtime=0))
-        self._sweep()
         return path
-
-    def _sweep(self) -> None:
-        with self._lock:
-            while len(self._kept) > self._most:
-                name, _ = self._kept.popitem(last=False)
-                (Path(self._folder.name) / f"{name}.gz").unlink(missing_ok=True)

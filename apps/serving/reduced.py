@@ -30,7 +30,7 @@ class Blocks:
     """
 
     grid: Grid
-    factors: tuple[int, int, int]
+    factors: tuple[int, int, int] = (1, 1, 1)
 
     @classmethod
     def within(cls, grid: Grid, most: int = MOST_VOXELS) -> Self:
@@ -52,6 +52,8 @@ class Blocks:
 
     def scan(self, volume: Volume) -> Volume:
         """A scan's means over blocks."""
+        if self.factors == (1, 1, 1):
+            return volume
         blocks = self._blocks(volume.data[0].float())
         return replace(volume, data=blocks.mean(-1)[None], grid=self.coarse)
 
@@ -60,6 +62,8 @@ class Blocks:
 
         Where a structure ties with background, it wins, so that thin ones do not vanish.
         """
+        if self.factors == (1, 1, 1):
+            return mask
         blocks = self._blocks(mask.data[0])
         winner = torch.zeros(blocks.shape[:-1], dtype=mask.data.dtype)
         most = (blocks == 0).sum(-1)
@@ -72,6 +76,8 @@ class Blocks:
 
     def onto(self, fine: Mask, coarse: Mask) -> Mask:
         """The fine mask with the blocks that ``coarse`` changed."""
+        if self.factors == (1, 1, 1):
+            return coarse
         changed = coarse.data[0] != self.outline(fine).data[0]
         wide = [torch.arange(n) // f for n, f in zip(self.grid.shape, self.factors, strict=True)]
         index = torch.meshgrid(*wide, indexing="ij")

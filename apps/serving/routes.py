@@ -1,31 +1,31 @@
-"""The routes that volumes and masks take, past Streamlit's own, which are ten times as slow.
+"""The routes that volumes and masks take, past Streamlit's own, which are several times as slow.
 
-Each asks for leave itself, since a page's login does not reach them:
+Each asks for leave itself, since a page's login does not reach them; it comes as a bearer token.
 
-- ``GET  /medlib/scans/{case}/volume[?grid=reduced]``
-- ``GET  /medlib/scans/{case}/mask[?grid=reduced]``: its revision is in ``X-Revision``
-- ``PUT  /medlib/scans/{case}/mask?base=REVISION[&grid=reduced]``: gives the new revision
-- ``GET  /medlib/viewer/{version}/viewer.js``: the browser's part; no patient in it
+- ``GET /medlib/cases/{case}/volume[?grid=reduced]``: how coarse it is, is in ``X-Blocks``
+- ``GET /medlib/cases/{case}/mask[?grid=reduced]``: its version is in ``X-Version``
+- ``PUT /medlib/cases/{case}/mask?base=VERSION[&merges=VERSION][&grid=reduced]``: gives the new one
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from pathlib import Path
 
 from anyio import to_thread
-from serving.depot import Depot
-from serving.links import NotAllowedError, Right, Signer
-from serving.reduced import Blocks
-from serving.shelf import NotThereError, Shelf, StaleError
-from serving.wire import LARGEST, MaskRefusedError, decode_mask, encode_mask, encode_volume
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from medlib.io.files import FILE_ERRORS
+from medlib.space import Grid
+from medlib.workspace import Conflict, NotAllowedError, NotThereError
+from serving.depot import Depot
+from serving.reduced import Blocks
+from serving.shelf import Case, Shelf
+from serving.wire import LARGEST, MaskRefusedError, decode_mask, encode_mask, encode_volume
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 # Nothing of a patient may stay in the browser's cache, nor in a proxy's.
@@ -37,20 +37,19 @@ class TooLargeError(ValueError):
 
 
 class Scans:
-    """Hands out scans and takes masks in.
+    """Hands out scans, and takes masks in.
 
     Args:
         shelf: where they lie.
-        signer: whose links are good.
         depot: for what has been made ready.
     """
 
-    def __init__(self, shelf: Shelf, signer: Signer, depot: Depot) -> None:
-        self._shelf, self._signer, self._depot = shelf, signer, depot
+    def __init__(self, shelf: Shelf, depot: Depot) -> None:
+        self._shelf, self._depot = shelf, depot
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
-        at = "/medlib/scans/{case:str}"
+        at = "/medlib/cases/{case}"
         return [
             Route(f"{at}/volume", _said(self._get_volume), methods=["GET"]),
             Route(f"{at}/mask", _said(self._get_mask), methods=["GET"]),
@@ -58,61 +57,70 @@ class Scans:
         ]
 
     async def _get_volume(self, request: Request) -> Response:
-        case, coarse = self._allowed(request, Right.READ), _wants_reduced(request)
+        def make() -> tuple[Path, Blocks]:
+            case, _ = self._admitted(request, "view")
+            blocks = _blocks(request, self._shelf.grid(case))
+            key = f"volume {self._shelf.digest(case)} {blocks.factors}"
+            ready = self._depot.file(
+                key, lambda: encode_volume(blocks.scan(self._shelf.volume(case)))
+            )
+            return ready, blocks
 
-        def make() -> bytes:
-            volume = self._shelf.volume(case)
-            return encode_volume(Blocks.within(volume.grid).scan(volume) if coarse else volume)
-
-        path = await to_thread.run_sync(self._depot.file, f"{case} {coarse}", make)
-        return FileResponse(path, media_type="application/octet-stream", headers=_PRIVATE)
+        path, blocks = await to_thread.run_sync(make)
+        return _packed(path, {"X-Blocks": ",".join(map(str, blocks.factors))})
 
     async def _get_mask(self, request: Request) -> Response:
-        case, coarse = self._allowed(request, Right.READ), _wants_reduced(request)
-
         def make() -> tuple[Path, int]:
-            drawing = self._shelf.drawing(case)
-            mask = drawing.mask
-            mask = Blocks.within(mask.grid).outline(mask) if coarse else mask
-            key = f"{case} {coarse} mask {drawing.revision}"
-            return self._depot.file(key, lambda: encode_mask(mask, case)), drawing.revision
+            case, _ = self._admitted(request, "view")
+            version = self._shelf.newest(case)
+            blocks = _blocks(request, self._shelf.grid(case))
 
-        path, revision = await to_thread.run_sync(make)
-        headers = _PRIVATE | {"X-Revision": str(revision)}
-        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+            def encode() -> bytes:
+                return encode_mask(
+                    blocks.outline(self._shelf.drawing(case, version).mask), str(case)
+                )
+
+            return self._depot.file(f"mask {case} {version} {blocks.factors}", encode), version
+
+        path, version = await to_thread.run_sync(make)
+        return _packed(path, {"X-Version": str(version)})
 
     async def _put_mask(self, request: Request) -> Response:
-        case, coarse = self._allowed(request, Right.WRITE), _wants_reduced(request)
-        base = request.query_params.get("base", "")
-        if not (base.isdecimal() and len(base) < 10):
-            raise MaskRefusedError("the mask does not say which revision it was drawn on")
+        case, person = await to_thread.run_sync(self._admitted, request, "label")
+        base, merges = _number(request, "base"), _number(request, "merges")
+        if base is None:
+            raise MaskRefusedError("the mask does not say which version it was drawn on")
         packed = await _body(request)
 
         def keep() -> int:
-            drawing = self._shelf.drawing(case)
-            if drawing.revision != int(base):
-                raise StaleError(drawing.revision)
-            fine, labels = drawing.mask, self._shelf.labels(case)
-            blocks = Blocks.within(fine.grid) if coarse else None
-            grid = blocks.coarse if blocks else fine.grid
-            mask = decode_mask(packed, case=case, grid=grid, labels=labels)
-            return self._shelf.save(case, blocks.onto(fine, mask) if blocks else mask, int(base))
+            blocks = _blocks(request, self._shelf.grid(case))
+            labels = self._shelf.labels(case)
+            mask = decode_mask(packed, case=str(case), grid=blocks.coarse, labels=labels)
+            fine = self._shelf.drawing(case, base).mask
+            whole = blocks.onto(fine, mask)
+            return self._shelf.save(case, whole, base=base, by=person, merges=merges)
 
-        revision = await to_thread.run_sync(keep)
+        version = await to_thread.run_sync(keep)
         digest = hashlib.sha256(packed).hexdigest()
-        return JSONResponse({"case": case, "revision": revision, "sha256": digest})
+        return JSONResponse({"case": str(case), "version": version, "sha256": digest})
 
-    def _allowed(self, request: Request, right: Right) -> str:
-        case = str(request.path_params["case"])
+    def _admitted(self, request: Request, action: str) -> tuple[Case, str]:
+        """The case that is asked for, and who may do this with it."""
+        case = Case.named(str(request.path_params["case"]))
         scheme, _, link = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise NotAllowedError("a link is needed")
-        self._signer.check(link, case, right)
-        return case
+        return case, self._shelf.person(link, case, action)
 
 
-def _wants_reduced(request: Request) -> bool:
-    return request.query_params.get("grid") == "reduced"
+def _blocks(request: Request, grid: Grid) -> Blocks:
+    wants_reduced = request.query_params.get("grid") == "reduced"
+    return Blocks.within(grid) if wants_reduced else Blocks(grid)
+
+
+def _number(request: Request, name: str) -> int | None:
+    said = request.query_params.get(name, "")
+    return int(said) if said.isdecimal() and said.isascii() and len(said) < 10 else None
 
 
 async def _body(request: Request) -> bytes:
@@ -125,6 +133,19 @@ async def _body(request: Request) -> bytes:
     return bytes(received)
 
 
+def _packed(path: Path, said: dict[str, str]) -> Response:
+    return FileResponse(path, media_type="application/octet-stream", headers=_PRIVATE | said)
+
+
+_STATUS: Mapping[type[ValueError], int] = {
+    NotAllowedError: 401,
+    NotThereError: 404,
+    Conflict: 409,
+    TooLargeError: 413,
+    MaskRefusedError: 422,
+}
+
+
 def _said(endpoint: _Endpoint) -> _Endpoint:
     """What cannot be done is said in a sentence, with the status that the browser acts on."""
 
@@ -132,23 +153,13 @@ def _said(endpoint: _Endpoint) -> _Endpoint:
     async def saying(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except NotAllowedError as error:
-            return _refusal(401, error)
-        except NotThereError as error:
-            return _refusal(404, error)
-        except StaleError as error:
-            return _refusal(409, error, newest=error.newest)
-        except TooLargeError as error:
-            return _refusal(413, error)
-        except FILE_ERRORS:
-            # Its words may hold paths and names, which are the page's to show, not this route's.
-            return JSONResponse({"reason": "the scan's files cannot be read"}, status_code=500)
-        except ValueError as error:
-            return _refusal(422, error)
+        except (*FILE_ERRORS, ValueError) as error:
+            status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
+            # Other words may hold paths and names: a page shows them, not what a browser fetches.
+            reason = str(error) if status != 500 else "the scan or its outline cannot be read"
+            body: dict[str, str | int] = {"reason": reason}
+            if isinstance(error, Conflict):
+                body |= {"newest": error.theirs.id, "aside": error.mine.id}
+            return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
 
     return saying
-
-
-def _refusal(status: int, error: Exception, **more: int) -> Response:
-    body = {"reason": str(error), **more}
-    return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store"})

@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-import secrets
+import getpass
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from serving.depot import Depot
-from serving.folder_shelf import FolderShelf
-from serving.links import Right, Signer
-from serving.routes import Scans
 from starlette.routing import Route
 from viewer.bundle import route as bundle_route
 
-from medlib.types import Labels
+from medlib.workspace import Workspace
+from serving.depot import Depot
+from serving.routes import Scans
+from serving.shelf import Shelf
 
 
 @dataclass(frozen=True)
 class Site:
-    """A server's scans, and the key that its links are signed with.
+    """A workspace, open to browsers.
 
     Args:
-        shelf: where scans and outlines lie.
-        signer: of this process; links of another one are not good here.
+        workspace: what pages call for all but scans and outlines on the wire.
+        shelf: those.
+        person: who sits at this machine, and does what is done here.
     """
 
-    shelf: FolderShelf
-    signer: Signer
+    workspace: Workspace
+    shelf: Shelf
+    person: str
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
-        return [*Scans(self.shelf, self.signer, Depot()).routes(), bundle_route()]
-
-    def link(self, case: str, right: Right) -> str:
-        """Leave to read or write a scan, for a browser."""
-        return self.signer.sign(case, right)
+        depot = Depot(self.workspace.derived / "browser")
+        return [*Scans(self.shelf, depot).routes(), bundle_route()]
 
 
 @cache
 def site() -> Site | None:
-    """The site of the folder on the command line; None where there is none.
+    """The workspace on the command line, made if need be; None where none is named.
 
-    ``streamlit run apps/app.py -- SCANS [OUTLINES]``: outlines go beside the scans by default.
+    ``streamlit run apps/app.py -- WORKSPACE``
     """
-    if not (said := sys.argv[1:3]):
+    if not (said := sys.argv[1:2]):
         return None
-    scans = Path(said[0]).expanduser().resolve()
-    beside = scans.with_name(f"{scans.name}-outlines")
-    outlines = Path(said[1]).expanduser().resolve() if len(said) > 1 else beside
-    shelf = FolderShelf(scans, outlines, Labels.of(["structure 1"]))
-    return Site(shelf, Signer(secrets.token_bytes(32)))
+    workspace = Workspace(Path(said[0]).expanduser())
+    return Site(workspace, Shelf(workspace), getpass.getuser())

@@ -9,9 +9,12 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
 import torch
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from medlib.space import Grid
 from medlib.transforms import Move, resample
@@ -23,7 +26,7 @@ _OFFSET = 352  # bytes before the voxels of a single-file NIfTI-1
 
 
 class MaskRefusedError(ValueError):
-    """What came is not a mask of this scan."""
+    """A mask is not of this scan, or none that can be painted."""
 
 
 def wire_grid(grid: Grid) -> Grid:
@@ -50,25 +53,24 @@ def encode_mask(mask: Mask, case: str) -> bytes:
     """A mask as NIfTI, which says whose it is.
 
     Raises:
-        ValueError: when structures overlap, or ids do not fit into a byte.
+        MaskRefusedError: when structures overlap, or ids do not fit into a byte.
     """
     values = flat(mask)
-    if values.size and values.max() > 255:
-        raise ValueError("the viewer paints ids up to 255; give these structures smaller ids")
-    turned = _turned(Mask(torch.from_numpy(values)[None], mask.grid))
+    if values.numel() and int(values.max()) > 255:
+        raise MaskRefusedError("the viewer paints ids up to 255; these structures have larger ones")
+    turned = _turned(Mask(values, mask.grid))
     return _nifti(turned.data[0].numpy().astype(np.uint8), mask.grid, case)
 
 
-def flat(mask: Mask) -> npt.NDArray[np.integer[Any]]:
-    """A mask's ids in one layer.
+def flat(mask: Mask) -> torch.Tensor:
+    """A mask's ids in one layer: (1, slice, row, column).
 
     Raises:
-        ValueError: when structures overlap.
+        MaskRefusedError: when structures overlap.
     """
     if bool(((mask.data > 0).sum(0) > 1).any()):
-        raise ValueError("structures of this outline overlap, and cannot be painted on as one")
-    values: npt.NDArray[np.integer[Any]] = mask.data.amax(0).numpy()
-    return values
+        raise MaskRefusedError("structures of this outline overlap, and cannot be painted as one")
+    return mask.data.amax(0, keepdim=True)
 
 
 def decode_mask(packed: bytes, *, case: str, grid: Grid, labels: Labels) -> Mask:
@@ -102,8 +104,6 @@ def _turned(value: Any) -> Any:
 
 
 def _nifti(values: npt.NDArray[Any], grid: Grid, owner: str) -> bytes:
-    import nibabel
-
     affine = wire_grid(grid).to_ras()
     image = nibabel.Nifti1Image(values.T, affine, dtype=values.dtype)
     image.header.set_xyzt_units("mm")
@@ -130,10 +130,6 @@ def _unpacked(packed: bytes, size: int) -> bytes:
 def _parsed(
     raw: bytes, landing: Grid
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], str]:
-    import nibabel
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
     try:
         header = nibabel.Nifti1Header(raw[:348], check=False)
         dtype, shape = header.get_data_dtype(), tuple(header.get_data_shape())

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
-from viewer.bundle import address
 
 from medlib.planes import CT_WINDOWS, default_window
 from medlib.types import CTVolume, Labels, Volume
+from viewer.bundle import address
 
 Event = Literal["saved", "next", "action"]
 # Streamlit runs this text as a module; all it does is to load the real one. The line breaks
@@ -60,8 +60,8 @@ class Shown:
 
     Args:
         case: its id.
-        link: leave for it, from :meth:`serving.site.Site.link`.
-        revision: of its newest outline; a newer one than the browser has is loaded by it.
+        link: leave for it, from :meth:`serving.shelf.Shelf.sign`.
+        version: the newest of its outline; one newer than the browser's is loaded by it.
         labels: the structures.
         windows: the first is taken at first.
         units: of its intensities.
@@ -74,7 +74,7 @@ class Shown:
 
     case: str
     link: str
-    revision: int
+    version: int
     labels: Labels
     windows: Sequence[Window]
     units: str = ""
@@ -99,14 +99,14 @@ def viewer(
         on_event: called before the page runs because of an event.
 
     Returns:
-        What the browser said in this run: ``saved`` (case, revision, sha256), ``next`` (case), or
-        ``action`` (action, case, revision, structure, voxel, plane; all is saved by then).
+        What the browser said in this run: ``saved`` (case, version, sha256), ``next`` (case), or
+        ``action`` (action, case, version, structure, voxel, plane; all is saved by then).
     """
     data = asdict(shown) | {
         "instance": key,
         "script": address(),
-        "volume": f"/medlib/scans/{shown.case}/volume",
-        "mask": f"/medlib/scans/{shown.case}/mask",
+        "volume": f"/medlib/cases/{shown.case}/volume",
+        "mask": f"/medlib/cases/{shown.case}/mask",
         "labels": [{"id": e.id, "name": e.name, "colour": e.colour} for e in shown.labels],
     }
     found = _component()(

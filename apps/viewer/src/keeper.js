@@ -1,17 +1,19 @@
 /** Saves what was drawn, soon after it was drawn, and never loses it silently. */
 
-const QUIET = 1_500; // ms without a stroke before saving
+const QUIET = 2_500; // ms without a stroke before saving
 const LONGEST = 15_000; // ms that strokes may go unsaved while one draws on
 const RETRY = 5_000;
 
 export class Keeper {
   /**
-   * @param {(base: number) => Promise<{revision: number}>} send
+   * @param {number} version that the drawing began with
+   * @param {(base: number, merges: ?number) => Promise<{version: number}>} send
    * @param {(state: string, detail?: any) => void} tell "saved", "unsaved", "saving", "failed",
    *   "conflict" or "expired"
    */
-  constructor(revision, send, tell) {
-    Object.assign(this, { revision, send, tell });
+  constructor(version, send, tell) {
+    Object.assign(this, { version, send, tell });
+    this.merges = null; // a version aside, which the next one takes the place of
     this.isUnsaved = false;
     this.isBlocked = false; // until a person decides, or a new link comes
     this.saving = null;
@@ -36,8 +38,8 @@ export class Keeper {
   }
 
   /** Goes on after a conflict or with a new link. */
-  resume(revision = this.revision) {
-    this.revision = revision;
+  resume(version = this.version, merges = null) {
+    [this.version, this.merges] = [version, merges];
     this.isBlocked = false;
     return this.flush();
   }
@@ -55,8 +57,8 @@ export class Keeper {
     this.isUnsaved = false; // strokes from here on are the next save's
     this.tell("saving");
     try {
-      const answer = await this.send(this.revision);
-      this.revision = answer.revision;
+      const answer = await this.send(this.version, this.merges);
+      [this.version, this.merges] = [answer.version, null];
       this.saving = null;
       if (!this.isUnsaved) this.tell("saved", answer);
     } catch (error) {

@@ -3,6 +3,8 @@ import { toVoxel } from "./tiles.js";
 
 const RIM = "#000000";
 const INK = "#FFE27A";
+const LETTER = "#FFFFFF";
+const ENDS = [["R", "L"], ["A", "P"], ["S", "I"]]; // of the volume's axes: towards + and −
 
 export class Overlay {
   constructor(canvas) {
@@ -28,8 +30,34 @@ export class Overlay {
           this.#measure(tile, measure, measures.words(measure), scale);
         }
       }
+      this.#letters(tile, scale);
       context.restore();
     }
+  }
+
+  /** The patient's sides, by where the plane's own axes lead: they cannot contradict the picture. */
+  #letters(tile, scale) {
+    const { context } = this;
+    const inset = 16 * scale;
+    const ends = (axis, step) => (step > 0 ? ENDS[axis] : ENDS[axis].toReversed());
+    const [right, left] = ends(tile.u, tile.across[tile.u]);
+    const [bottom, top] = ends(tile.v, tile.along[tile.v]);
+    const [x, y] = [tile.left + tile.width / 2, tile.top + tile.height / 2];
+    const places = [
+      [left, tile.left + inset, y], [right, tile.left + tile.width - inset, y],
+      [top, x, tile.top + inset], [bottom, x, tile.top + tile.height - inset],
+    ];
+    context.font = `700 ${18 * scale}px system-ui, sans-serif`;
+    [context.textAlign, context.textBaseline] = ["center", "middle"];
+    for (const [letter, at, height] of places) {
+      context.fillStyle = RIM;
+      context.beginPath();
+      context.roundRect(at - 12 * scale, height - 12 * scale, 24 * scale, 24 * scale, 5 * scale);
+      context.fill();
+      context.fillStyle = LETTER;
+      context.fillText(letter, at, height + scale);
+    }
+    [context.textAlign, context.textBaseline] = ["start", "alphabetic"];
   }
 
   #rim(tile, scene, { x, y, radius, colour }) {

@@ -54,8 +54,8 @@ export class Panel {
       element("div", {}, element("kbd", {}, say), what)));
     this.root = element("div", { class: "viewer", tabIndex: 0, role: "application",
       "aria-label": "Scan, with its outlines" },
-      element("style", {}, STYLE), this.#bar(),
-      element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait, this.notice),
+      element("style", {}, STYLE), this.#bar(), this.notice,
+      element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait),
       this.#side(), element("div", { class: "status" }, this.where, this.what, this.state),
       this.legend);
   }

@@ -22,16 +22,14 @@ export class Scene {
       isNearestInterpolation: false,
       isColorbar: false,
       isOrientCube: true,
-      isCornerOrientationText: false,
-      showAllOrientationMarkers: true,
+      isOrientationTextVisible: false, // ours can be read, see overlay.js
       multiplanarLayout: MULTIPLANAR_TYPE.GRID,
       multiplanarPadPixels: 6,
       multiplanarEqualSize: false,
       backColor: [0, 0, 0, 1],
       fontColor: [0.93, 0.95, 0.97, 1],
       crosshairColor: [0.55, 0.85, 1, 0.75],
-      crosshairWidth: 1,
-      crosshairWidthUnit: "voxels",
+      crosshairWidthUnit: "mm",
       crosshairGap: 8,
       show3Dcrosshair: true,
       fontMinPx: 15,
@@ -69,6 +67,8 @@ export class Scene {
     this.spacing = image.pixDimsRAS.slice(1, 4);
     this.affine = image.hdr.affine;
     this.intensities = image.img;
+    // Thin on any scan: a line a voxel wide hides what it points at.
+    this.thin = 0.0015 * Math.max(...this.dims.map((n, k) => n * this.spacing[k]));
     niivue.createEmptyDrawing();
     niivue.scene.pan2Dxyzmm = [0, 0, 0, 1];
   }
@@ -199,7 +199,7 @@ export class Scene {
   }
 
   crosshair(isShown) {
-    this.niivue.opts.crosshairWidth = isShown ? 1 : 0;
+    this.niivue.opts.crosshairWidth = isShown ? this.thin : 0;
     this.niivue.opts.show3Dcrosshair = isShown;
     this.draw();
   }

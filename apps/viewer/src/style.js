@@ -1,7 +1,7 @@
 // Text on grounds: at least 7:1 (#E8EDF3 on #1B222C), muted text 5:1; targets 40 px and more.
 export const STYLE = `
 .viewer { --ground: #11161d; --raised: #1b222c; --line: #3a4656; --text: #e8edf3; --muted: #a9b6c6;
-  --accent: #6cc4ff; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 17.5rem;
+  --accent: #6cc4ff; display: grid; grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr) 17.5rem;
   gap: 8px; padding: 8px; box-sizing: border-box; background: var(--ground); color: var(--text);
   font: 400 16px/1.35 system-ui, "Segoe UI", Roboto, sans-serif; border-radius: 10px; outline: none;
   position: relative; container-type: inline-size; }
@@ -9,11 +9,11 @@ export const STYLE = `
 .viewer *, .viewer *::before { box-sizing: border-box; }
 .bar { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .bar .gap { flex: 1; }
-.stage { position: relative; min-height: 320px; background: #000; border-radius: 6px; overflow: hidden; }
+.stage { grid-row: 3; position: relative; min-height: 320px; background: #000; border-radius: 6px; overflow: hidden; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .stage .surface { position: absolute; inset: 0; touch-action: none; cursor: crosshair; }
-.side { overflow-y: auto; display: flex; flex-direction: column; gap: 14px; padding: 2px 4px; }
-.status { grid-column: 1 / -1; display: flex; gap: 18px; color: var(--muted); min-height: 1.4em;
+.side { grid-row: 3; overflow-y: auto; display: flex; flex-direction: column; gap: 14px; padding: 2px 4px; }
+.status { grid-row: 4; grid-column: 1 / -1; display: flex; gap: 18px; color: var(--muted); min-height: 1.4em;
   font-variant-numeric: tabular-nums; font-size: 15px; flex-wrap: wrap; }
 .status .state { margin-left: auto; color: var(--text); }
 .status .state::before { content: "●"; margin-right: .4em; color: #57c98a; }
@@ -33,17 +33,17 @@ h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; color: var(--muted); le
 input[type=range] { flex: 1; min-width: 0; accent-color: var(--accent); height: 32px; }
 input[type=number] { width: 100%; padding: 0 8px; }
 .structure { display: grid; grid-template-columns: minmax(0, 1fr) 40px 40px; gap: 4px; margin-bottom: 4px; }
-.structure .name { display: grid; grid-template-columns: 18px minmax(0, 1fr) auto; gap: 8px; align-items: center;
+.structure .name { display: grid; grid-template-columns: 18px minmax(0, 1fr); gap: 0 8px; align-items: center;
   text-align: left; padding: 4px 8px; }
 .structure .name span:nth-child(2) { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.structure .ml { color: var(--muted); font-size: 13px; font-variant-numeric: tabular-nums; }
+.structure .ml { grid-column: 2; color: var(--muted); font-size: 13px; font-variant-numeric: tabular-nums; }
 .structure button[aria-pressed=true] .ml { color: #d5ecff; }
 .structure .swatch { width: 18px; height: 18px; border-radius: 4px; border: 1px solid #0008; }
 .structure .small { padding: 0; } .structure svg { width: 20px; height: 20px; vertical-align: middle; }
 .structure .off { color: var(--muted); background: transparent; }
 .wraps { display: flex; flex-wrap: wrap; gap: 6px; }
-.notice { position: absolute; left: 12px; right: 12px; top: 12px; z-index: 3; background: #2b2410; color: #ffe9b0;
-  border: 1px solid #8a6d1d; border-radius: 8px; padding: 10px 14px; display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
+.notice { grid-column: 1 / -1; background: #2b2410; color: #ffe9b0;
+  border: 1px solid #8a6d1d; border-radius: 8px; padding: 4px 8px 4px 14px; display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
 .notice span { flex: 1 1 16rem; } .notice[hidden], .legend[hidden], .wait[hidden] { display: none; }
 .wait { position: absolute; inset: 0; display: grid; place-items: center; color: var(--text); background: #000b; z-index: 2; }
 .legend { position: absolute; z-index: 4; right: 8px; top: 60px; max-height: calc(100% - 110px); overflow: auto;

@@ -7,6 +7,7 @@ export class Refused extends Error {
     super(body.reason ?? `the server answered ${status}`);
     this.status = status;
     this.newest = body.newest;
+    this.aside = body.aside; // where the server kept what it did not take for the newest
   }
 }
 
@@ -20,25 +21,28 @@ async function ask(url, link, options = {}) {
 const on = (url, query) => `${url}?${new URLSearchParams(query)}`;
 const gridOf = (isReduced) => (isReduced ? { grid: "reduced" } : {});
 
-export async function fetchVolume(data, isReduced) {
-  return (await ask(on(data.volume, gridOf(isReduced)), data.link)).arrayBuffer();
+/** The scan's file; whether it is coarser than the scan, which small ones never are. */
+export async function fetchVolume(data, wantsReduced) {
+  const answer = await ask(on(data.volume, gridOf(wantsReduced)), data.link);
+  const isReduced = answer.headers.get("X-Blocks") !== "1,1,1";
+  return { buffer: await answer.arrayBuffer(), isReduced };
 }
 
-/** The outline's header, which names its scan and goes back with it; its ids; its revision. */
+/** The outline's header, which names its scan and goes back with it; its ids; its version. */
 export async function fetchMask(data, isReduced) {
   const answer = await ask(on(data.mask, gridOf(isReduced)), data.link);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   return {
     header: bytes.slice(0, HEADER),
     ids: bytes.slice(HEADER),
-    revision: Number(answer.headers.get("X-Revision")),
+    version: Number(answer.headers.get("X-Version")),
   };
 }
 
-export async function sendMask(data, { header, ids, base, isReduced }) {
+export async function sendMask(data, { header, ids, base, merges, isReduced }) {
   const packed = new Blob([header, ids]).stream().pipeThrough(new CompressionStream("gzip"));
   const body = await new Response(packed).arrayBuffer();
-  const url = on(data.mask, { base, ...gridOf(isReduced) });
+  const url = on(data.mask, { base, ...(merges ? { merges } : {}), ...gridOf(isReduced) });
   const headers = { "Content-Type": "application/octet-stream" };
   // A page that is being left may still send a little; most outlines are that small.
   const keepalive = body.byteLength < 60_000;

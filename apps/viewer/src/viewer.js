@@ -32,6 +32,7 @@ export class Viewer {
     this.loading = Promise.resolve();
     this.panel = new Panel(this);
     this.root = this.panel.root;
+    this.root.viewer = this; // for whoever looks at it from the console, or tests it
     this.scene = new Scene(this.panel.canvas);
     this.overlay = new Overlay(this.panel.paper);
     this.measures = new Measures((place) => this.scene.millimetres(toVoxel(place, this.scene.dims)));
@@ -64,7 +65,7 @@ export class Viewer {
     if (before.link !== data.link && this.keeper?.isBlocked && this.isExpired) this.keeper.resume();
     if (!this.isReady) return;
     if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.#relabel();
-    if (data.revision > this.keeper.revision && this.keeper.isIdle) this.#takeOver();
+    if (data.version > this.keeper.version && this.keeper.isIdle) this.#takeOver();
     this.panel.show();
   }
 
@@ -79,12 +80,13 @@ export class Viewer {
       await scene.attach();
       this.isAttached = true;
     }
-    this.isReduced = scene.isSoftware && data.may_reduce;
+    const wantsReduced = scene.isSoftware && data.may_reduce;
     const [volume, mask] = await Promise.all([
-      fetchVolume(data, this.isReduced), fetchMask(data, this.isReduced),
+      fetchVolume(data, wantsReduced), fetchMask(data, wantsReduced),
     ]);
     if (data !== this.data && data.case !== this.data.case) return; // another one was asked for
-    await scene.show(volume, [data.windows[0].low, data.windows[0].high]);
+    this.isReduced = volume.isReduced;
+    await scene.show(volume.buffer, [data.windows[0].low, data.windows[0].high]);
     if (mask.ids.length !== scene.ids.length) throw new Error("the outline is not of this scan");
     scene.place(mask.ids);
     this.mask = mask;
@@ -96,11 +98,12 @@ export class Viewer {
     this.hidden.clear();
     this.locked.clear();
     this.active = data.labels[0]?.id ?? 0;
-    this.keeper = new Keeper(mask.revision, (base) => this.#send(data, base),
+    this.keeper = new Keeper(mask.version, (base, merges) => this.#send(data, base, merges),
       (state, detail) => this.#told(state, detail));
     this.#relabel();
     scene.opacity = this.opacity;
     scene.view(this.viewIndex);
+    scene.crosshair(this.hasCross);
     if (data.focus) scene.goTo(data.focus);
     panel.showState("saved");
     panel.showWait("");
@@ -190,15 +193,16 @@ export class Viewer {
     await this.saveNow();
     if (this.isUnsaved) return;
     this.trigger("action", {
-      action, case: this.data.case, revision: this.keeper.revision, structure: this.active,
+      action, case: this.data.case, version: this.keeper.version, structure: this.active,
       voxel: this.scene.voxel, plane: PLANE_NAMES[2 - this.plane],
     });
   }
 
-  #send(opened, base) {
+  #send(opened, base, merges) {
     const link = this.data.case === opened.case ? this.data.link : opened.link;
     const { header } = this.mask;
-    return sendMask({ ...opened, link }, { header, ids: this.outline.ids, base, isReduced: this.isReduced });
+    const { isReduced } = this;
+    return sendMask({ ...opened, link }, { header, ids: this.outline.ids, base, merges, isReduced });
   }
 
   #told(state, detail) {
@@ -222,7 +226,7 @@ export class Viewer {
     } else {
       panel.say("Somebody saved another outline of this scan meanwhile. Both can be kept: yours "
         + "becomes the newest, theirs stays among the older ones.",
-      button("Keep mine as the newest", "", () => keeper.resume(detail.newest)),
+      button("Keep mine as the newest", "", () => keeper.resume(detail.newest, detail.aside)),
       button("Load theirs (Undo brings mine back)", "", () => this.#takeOver()));
     }
   }
@@ -232,7 +236,7 @@ export class Viewer {
     const mask = await fetchMask(this.data, this.isReduced);
     this.keeper.forget();
     this.mask = mask;
-    this.keeper.revision = mask.revision;
+    this.keeper.version = mask.version;
     this.outline.replace(mask.ids);
     this.scene.refresh();
     this.panel.say("");
