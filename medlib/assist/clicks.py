@@ -286,13 +286,11 @@ def _decided(
 
 def _distances(scene: Scene) -> npt.NDArray[np.float32]:
     """(click, slice, row, column): millimetres from each click."""
-    slices, rows, columns = np.indices(scene.voxels.shape, sparse=True, dtype=np.float32)
-    a, b, c = scene.spacing
+    places = np.moveaxis(np.indices(scene.voxels.shape, dtype=np.float32), 0, -1)
+    spacing = np.array(scene.spacing, dtype=np.float32)
     found = [
-        np.sqrt(
-            ((slices - at[0]) * a) ** 2 + ((rows - at[1]) * b) ** 2 + ((columns - at[2]) * c) ** 2
-        )
-        for at in scene.clicks.astype(np.float32)
+        np.linalg.norm((places - click) * spacing, axis=-1)
+        for click in scene.clicks.astype(np.float32)
     ]
     return np.stack(found).astype(np.float32)
 
