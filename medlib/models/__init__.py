@@ -12,14 +12,12 @@ from medlib.models.pretrained import (
     load_pretrained,
     read_weights,
 )
-from medlib.models.threads import ThreadParallel, separable
 
 __all__ = [
     "ARCHITECTURES",
     "Architecture",
     "Loaded",
     "ModelOutput",
-    "ThreadParallel",
     "WeightsError",
     "architecture_of",
     "best_device",
@@ -32,7 +30,6 @@ __all__ = [
     "outputs",
     "read_output",
     "read_weights",
-    "separable",
     "takes_labels",
     "train_thawed",
 ]

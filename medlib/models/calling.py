@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from medlib.models.threads import ThreadParallel
 from medlib.types import verb
 
 
@@ -205,8 +204,8 @@ def _spatial_dims(network: nn.Module) -> int | None:
 
 
 def _bare(network: nn.Module) -> nn.Module:
-    """The network itself, without what compiles it or spreads it over devices or threads."""
-    if isinstance(network, DistributedDataParallel | DataParallel | ThreadParallel):
+    """The network itself, without what compiles it or spreads it over devices."""
+    if isinstance(network, DistributedDataParallel | DataParallel):
         return _bare(network.module)
     compiled = getattr(network, "_orig_mod", None)
     return network if compiled is None else _bare(compiled)

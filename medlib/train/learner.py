@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from medlib.data import Batch, Datasets
 from medlib.infer import Looks, Output, Predictor
-from medlib.models import ModelOutput, ThreadParallel, best_device, separable
+from medlib.models import ModelOutput, best_device
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     BestWeights,
@@ -109,8 +109,6 @@ class Learner:
         self.network = network
         self.optimiser = optimiser_for(network, optimiser, rate=rate, spread=spread, decay=decay)
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
-        if device.type == "cpu" and self.model is network and separable(network):
-            self.model = ThreadParallel(network, threads=torch.get_num_threads())
         self.data = data
         self.window, self.overlap, self.looks = window, overlap, looks or Looks()
         self.loss = loss if loss is not None else loss_by_kind
