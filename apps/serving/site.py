@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from starlette.routing import Route
-from viewer.bundle import route as bundle_route
+from viewer.script import route as bundle_route
 
 from medlib.workspace import Workspace
 from serving.depot import Depot

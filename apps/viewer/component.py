@@ -11,7 +11,7 @@ import streamlit as st
 
 from medlib.planes import CT_WINDOWS, default_window
 from medlib.types import CTVolume, Labels, Volume
-from viewer.bundle import address
+from viewer.script import address
 
 Event = Literal["saved", "next", "action"]
 # Streamlit runs this text as a module; all it does is to load the real one. The line breaks
@@ -136,7 +136,7 @@ def windows_of(scan: Volume) -> tuple[Window, ...]:
     darker, brighter = (float(value) for value in np.percentile(values, [60, 99.9]))
     return (
         Window("standard", low, high),
-        Window("wide", float(scan.data.min()), float(max(scan.data.max(), low + 1e-6))),
+        Window("wide", float(scan.data.min()), max(float(scan.data.max()), low + 1e-6)),
         Window("dark parts", low, max(darker, low + 1e-6)),
         Window("bright parts", darker, max(brighter, darker + 1e-6)),
     )
