@@ -195,7 +195,10 @@ def main() -> None:
             dices = [one["dice"] for one in here if one["arm"] == arm]
             if dices:
                 mean, low, high = gain(here, arm)
-                more = "" if arm == "scratch" else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+                more = (
+                    f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" if np.isfinite(mean) else "unknown"
+                )
+                more = "" if arm == "scratch" else more
                 print(
                     f"{labelled:8} {minutes:7g} {arm:12} {len(dices):4} {np.mean(dices):6.3f}   {more}"
                 )

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -16,6 +15,7 @@ from torch import nn
 
 from medlib.models import Architecture, load_pretrained
 from medlib.models.pretraining import Configuration, pretrain, volumes
+from medlib.models.pretraining.__main__ import main
 from medlib.models.pretraining.card import CARD, WEIGHTS
 from medlib.models.pretraining.network import backbones
 from medlib.models.pretraining.objectives import balanced, compared, losses
@@ -50,25 +50,30 @@ def tiny(file):
     return Configuration.load(file)
 
 
-def command(file, folder, *more):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    words = [sys.executable, "-m", "medlib.models.pretraining", str(file), "--out", str(folder)]
-    return subprocess.Popen([*words, *more], env=environment, stdout=subprocess.DEVNULL)
+def begun(tiny, folder):
+    """A training in a process of its own, which writes a checkpoint each step.
+
+    It has an end, so that it does not run far ahead on a busy machine before it is killed.
+    """
+    forking = multiprocessing.get_context("fork")  # what is imported already is imported once
+    process = forking.Process(
+        target=pretrain, args=(tiny, folder), kwargs={"seconds": 0.0, "steps": 12}
+    )
+    process.start()
+    checkpoint = folder / CHECKPOINT
+    while process.is_alive() and not (checkpoint.exists() and _step(checkpoint) >= 2):
+        time.sleep(0.02)
+    return process
 
 
 def test_killed_and_gone_on_ends_with_the_same_weights(tiny, tmp_path):
-    forking = multiprocessing.get_context("fork")  # what is imported already is imported once
-    how = {"steps": 1000, "seconds": 0.0}
-    process = forking.Process(target=pretrain, args=(tiny, tmp_path / "killed"), kwargs=how)
-    process.start()
     checkpoint = tmp_path / "killed" / CHECKPOINT
-    while process.is_alive() and not (checkpoint.exists() and _step(checkpoint) >= 2):
-        time.sleep(0.02)
+    process = begun(tiny, tmp_path / "killed")
     process.kill()
     process.join()
     reached = _step(checkpoint)
     assert reached >= 2
-    total = reached + 3
+    total = reached + 2
     on = pretrain(tiny, tmp_path / "killed", steps=total)
     whole = pretrain(tiny, tmp_path / "whole", steps=total)
     a, b = (load_file(tmp_path / side / CHECKPOINT) for side in ("killed", "whole"))
@@ -85,14 +90,26 @@ def _step(checkpoint):
         return json.loads(opened.metadata()["values"])["step"]
 
 
-def test_ctrl_c_keeps_what_was_learned(file, tmp_path):
-    process = command(file, tmp_path / "out", "--seconds", "0")
-    while process.poll() is None and not (tmp_path / "out" / CHECKPOINT).exists():
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == 0
-    card = json.loads((tmp_path / "out" / CARD).read_text())
-    assert card["steps"] == _step(tmp_path / "out" / CHECKPOINT) >= 1
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_was_learned(tiny, tmp_path, kind):
+    process = begun(tiny, tmp_path)
+    os.kill(process.pid, kind)
+    process.join()
+    assert process.exitcode == 0
+    card = json.loads((tmp_path / CARD).read_text())
+    assert card["steps"] == _step(tmp_path / CHECKPOINT) >= 2
+
+
+def test_the_command_goes_on_and_says_so(file, tmp_path, monkeypatch, capsys):
+    words = ["pretraining", str(file), "--out", str(tmp_path / "out"), "--steps"]
+    for steps in ("1", "2"):
+        monkeypatch.setattr(sys, "argv", [*words, steps])
+        main()
+    said = capsys.readouterr().out
+    assert "going on after step 1" in said
+    assert "accuracy" in said
+    assert "volumes a minute" in said
+    assert json.loads((tmp_path / "out" / CARD).read_text())["steps"] == 2
 
 
 def test_another_configuration_is_not_gone_on_with(tiny, tmp_path):
