@@ -6,8 +6,8 @@ import numpy as np
 DOT = (24.0, 5.0, 10.0)  # LPS millimetres of the middle of a ball in the patient's left half
 
 
-def phantom(n: int = 64):
-    """A body with a ball at :data:`DOT` and a spine, stored as LPS, as DICOM is; 1.5 × 1.5 × 2 mm."""
+def phantom(number: int = 0, n: int = 64):
+    """A body with a ball at :data:`DOT` and a spine, stored as DICOM is; 1.5 × 1.5 × 2 mm."""
     affine = np.diag([-1.5, -1.5, 2.0, 1.0])
     affine[:3, 3] = 48, 48, -54  # RAS millimetres of the first voxel
     i, j, k = np.indices((n, n, n))
@@ -17,6 +17,7 @@ def phantom(n: int = 64):
     values[(x / 40) ** 2 + (y / 34) ** 2 + ((z - 8) / 56) ** 2 < 1] = 40
     values[(x - DOT[0]) ** 2 + (y - DOT[1]) ** 2 + (z - DOT[2]) ** 2 < 10**2] = 140
     values[x**2 + (y - 24) ** 2 < 7**2] = 700
+    values[0, 0, 0] += number  # so that no two are the same scan
     image = nibabel.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")
     return image

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from plainly import said_plainly
 from serving.shelf import Case, Shelf
 from serving.site import Site, site
 from serving.wire import wire_grid
 from viewer.component import Shown, Window, viewer, windows_of
 from wording import plain
 
-from medlib.io.files import FILE_ERRORS
 from medlib.planes import focus
 from medlib.types import SCAN_KINDS, Label, Labels
 from medlib.workspace import Entry, questions_of
@@ -106,21 +106,22 @@ def name_structures(here: Site, label_set: int) -> None:
 @st.fragment
 def paint(here: Site, case: Case, after: int | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
-    windows, units, middle = facts(here.shelf, case)
-    shown = Shown(
-        case=str(case),
-        link=here.shelf.sign(case, here.person, "label"),
-        version=here.shelf.newest(case),
-        labels=here.shelf.labels(case),
-        windows=windows,
-        units=units,
-        focus=middle,
-        has_next=after is not None,
-    )
-    events = viewer(shown, key=_VIEWER)
-    if after is not None and events.get("next", {}).get("case") == str(case):
-        st.session_state[_NEXT] = after
-        st.rerun()
+    with said_plainly():
+        windows, units, middle = facts(here.shelf, case)
+        shown = Shown(
+            case=str(case),
+            link=here.shelf.sign(case, here.person, "label"),
+            version=here.shelf.newest(case),
+            labels=here.shelf.labels(case),
+            windows=windows,
+            units=units,
+            focus=middle,
+            has_next=after is not None,
+        )
+        events = viewer(shown, key=_VIEWER)
+        if after is not None and events.get("next", {}).get("case") == str(case):
+            st.session_state[_NEXT] = after
+            st.rerun()
 
 
 @st.cache_data(show_spinner="Reading the scan …", max_entries=64)
@@ -135,7 +136,5 @@ def facts(_shelf: Shelf, case: Case) -> tuple[tuple[Window, ...], str, tuple[flo
 
 
 if (_here := site()) is not None:
-    try:
+    with said_plainly():
         page(_here)
-    except (*FILE_ERRORS, ValueError) as error:
-        st.error(plain(str(error)))

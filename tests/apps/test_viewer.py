@@ -39,8 +39,8 @@ HOSTILE = "<img src=x onerror=window.hacked=1>"
 def desk(tmp_path_factory):
     """A workspace of three scans; the files of the third are gone."""
     there = tmp_path_factory.mktemp("desk")
-    for name in ("case_1", "case_2", "lost"):
-        nibabel.save(phantom(), there / f"{name}.nii.gz")
+    for number, name in enumerate(("case_1", "case_2", "lost")):
+        nibabel.save(phantom(number), there / f"{name}.nii.gz")
     with Workspace(there / "workspace") as workspace:
         workspace.scans.add(there, by="ada", kind="ct", copy=False)
         workspace.label_sets.add("organs", ["liver", HOSTILE], by="ada")
@@ -121,7 +121,9 @@ def show(page, point, scan):
         page, "v.scene.tiles.filter(t => !t.isRender).map(t => [t.plane, ...t.position(a)])", *place
     )
     scale = ask(page, "v.scene.canvas.width / v.scene.canvas.clientWidth")
-    return {plane: (box["x"] + x / scale, box["y"] + y / scale) for plane, x, y in found}, box
+    return {
+        plane: (round(box["x"] + x / scale), round(box["y"] + y / scale)) for plane, x, y in found
+    }, box
 
 
 def saved(page, after):
@@ -151,8 +153,8 @@ def test_what_is_painted_is_kept_in_its_place(page, desk, tmp_path):
     at = ask(
         page,
         "v.scene.tiles.find(t => t.plane === 0).place(...a)",
-        round(x) - box["x"],
-        round(y) - box["y"],
+        x - box["x"],
+        y - box["y"],
     )
     canonical = nibabel.as_closest_canonical(scan)
     centre = np.array(at) * canonical.shape - 0.5

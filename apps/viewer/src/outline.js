@@ -154,8 +154,8 @@ export class Outline {
   }
 
   #replay(from, to, which) {
+    if (this.stroke || !from.length) return false;
     const done = from.pop();
-    if (!done) return false;
     for (let i = 0; i < done.indices.length; i++) this.#set(done.indices[i], done[which][i]);
     to.push(done);
     return true;

@@ -65,15 +65,15 @@ export class Viewer {
     if (before.link !== data.link && this.keeper?.isBlocked && this.isExpired) this.keeper.resume();
     if (!this.isReady) return;
     if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.#relabel();
-    if (data.version > this.keeper.version && this.keeper.isIdle) this.#takeOver();
+    if (data.version > this.keeper.version && this.keeper.isIdle) this.#takeOver({ isAsked: false });
     this.panel.show();
   }
 
   async #open(data) {
     const { panel, scene } = this;
+    this.isReady = false;
     await this.keeper?.flush();
     if (this.keeper?.isUnsaved) throw new Error("the last scan's outline could not be saved yet");
-    this.isReady = false;
     panel.say("");
     panel.showWait("Reading the scan …");
     if (!this.isAttached) {
@@ -131,10 +131,12 @@ export class Viewer {
   mayPaint() {
     if (this.data.readonly) return false;
     const label = this.data.labels.find(({ id }) => id === this.active);
-    const why = !label ? "Choose a structure first" : this.tool === "erase" ? ""
-      : this.hidden.has(label.id) ? `${label.name} is hidden` : this.locked.has(label.id)
-        ? `${label.name} is locked` : !this.areShown ? "Outlines are hidden: press H" : "";
-    if (why) this.panel.say(`${why}.`);
+    let why = "";
+    if (!this.areShown) why = "Outlines are hidden: press H.";
+    else if (!label) why = "Choose a structure first.";
+    else if (this.tool !== "erase" && this.hidden.has(label.id)) why = `${label.name} is hidden.`;
+    else if (this.tool !== "erase" && this.locked.has(label.id)) why = `${label.name} is locked.`;
+    if (why) this.panel.say(why);
     return !why;
   }
 
@@ -227,13 +229,15 @@ export class Viewer {
       panel.say("Somebody saved another outline of this scan meanwhile. Both can be kept: yours "
         + "becomes the newest, theirs stays among the older ones.",
       button("Keep mine as the newest", "", () => keeper.resume(detail.newest, detail.aside)),
-      button("Load theirs (Undo brings mine back)", "", () => this.#takeOver()));
+      button("Load theirs (Undo brings mine back)", "", () => this.#takeOver({ isAsked: true })));
     }
   }
 
   /** Loads the newest outline from the server; undo brings back what was there. */
-  async #takeOver() {
+  async #takeOver({ isAsked }) {
     const mask = await fetchMask(this.data, this.isReduced);
+    // Whoever paints meanwhile goes on; when that is saved, he is asked which one is to count.
+    if (this.outline.stroke || !(isAsked || this.keeper.isIdle)) return;
     this.keeper.forget();
     this.mask = mask;
     this.keeper.version = mask.version;
@@ -406,6 +410,6 @@ export class Viewer {
     window.removeEventListener("beforeunload", this.leaving);
     document.removeEventListener("visibilitychange", this.hiding);
     this.keeper?.forget();
-    this.scene.close();
+    if (this.isAttached) this.scene.close();
   }
 }
