@@ -1,9 +1,10 @@
-/** What lies over the picture: the brush's rim, and measures. */
+/** What lies over the picture: the cross, the patient's sides, the brush's rim, and measures. */
 import { toVoxel } from "./tiles.js";
 
 const RIM = "#000000";
 const INK = "#FFE27A";
 const LETTER = "#FFFFFF";
+const CROSS = "#8CD9FF";
 const ENDS = [["R", "L"], ["A", "P"], ["S", "I"]]; // of the volume's axes: towards + and −
 
 export class Overlay {
@@ -22,6 +23,7 @@ export class Overlay {
       context.beginPath();
       context.rect(tile.left, tile.top, tile.width, tile.height);
       context.clip();
+      if (scene.hasCross) this.#cross(tile, scene, scale);
       if (brush?.tile.plane === tile.plane) this.#rim(tile, scene, brush);
       const slice = scene.voxel[tile.normal];
       for (const measure of measures.shown()) {
@@ -58,6 +60,22 @@ export class Overlay {
       context.fillText(letter, at, height + scale);
     }
     [context.textAlign, context.textBaseline] = ["start", "alphabetic"];
+  }
+
+  // NiiVue's own is as wide as it is in the scan, so that it hides what it points at or is not seen.
+  #cross(tile, scene, scale) {
+    const [x, y] = tile.position(scene.place3d).map((at) => Math.round(at) + 0.5);
+    const gap = 9 * scale;
+    const lines = [
+      [tile.left, y, x - gap, y], [x + gap, y, tile.left + tile.width, y],
+      [x, tile.top, x, y - gap], [x, y + gap, x, tile.top + tile.height],
+    ];
+    this.#stroke(CROSS, scale, () => {
+      for (const [fromX, fromY, toX, toY] of lines) {
+        this.context.moveTo(fromX, fromY);
+        this.context.lineTo(toX, toY);
+      }
+    });
   }
 
   #rim(tile, scene, { x, y, radius, colour }) {

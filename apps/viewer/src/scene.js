@@ -67,8 +67,8 @@ export class Scene {
     this.spacing = image.pixDimsRAS.slice(1, 4);
     this.affine = image.hdr.affine;
     this.intensities = image.img;
-    // Thin on any scan: a line a voxel wide hides what it points at.
-    this.thin = 0.0015 * Math.max(...this.dims.map((n, k) => n * this.spacing[k]));
+    // Thin on any scan; in the planes overlay.js draws a cross of its own.
+    this.thin = 0.002 * Math.max(...this.dims.map((n, k) => n * this.spacing[k]));
     niivue.createEmptyDrawing();
     niivue.scene.pan2Dxyzmm = [0, 0, 0, 1];
   }
@@ -199,6 +199,7 @@ export class Scene {
   }
 
   crosshair(isShown) {
+    this.hasCross = isShown;
     this.niivue.opts.crosshairWidth = isShown ? this.thin : 0;
     this.niivue.opts.show3Dcrosshair = isShown;
     this.draw();

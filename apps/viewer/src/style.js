@@ -29,6 +29,7 @@ button kbd { font: 600 12px system-ui; color: var(--muted); margin-left: .5em; }
 button[aria-pressed=true] kbd { color: #d5ecff; }
 h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; color: var(--muted); letter-spacing: .02em; }
 .row { display: flex; gap: 6px; align-items: center; }
+button + .row { margin-top: 6px; }
 .row label { flex: 1; display: flex; align-items: center; gap: 8px; color: var(--muted); font-size: 15px; }
 input[type=range] { flex: 1; min-width: 0; accent-color: var(--accent); height: 32px; }
 input[type=number] { width: 100%; padding: 0 8px; }
@@ -47,7 +48,7 @@ input[type=number] { width: 100%; padding: 0 8px; }
 .notice span { flex: 1 1 16rem; } .notice[hidden], .legend[hidden], .wait[hidden] { display: none; }
 .wait { position: absolute; inset: 0; display: grid; place-items: center; color: var(--text); background: #000b; z-index: 2; }
 .legend { position: absolute; z-index: 4; right: 8px; top: 60px; max-height: calc(100% - 110px); overflow: auto;
-  background: #0c1117f7; border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; columns: 2; column-gap: 28px; }
+  background: #0c1117; border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; columns: 2; column-gap: 28px; }
 .legend div { display: flex; gap: 12px; break-inside: avoid; padding: 3px 0; font-size: 15px; }
 .legend kbd { min-width: 5.2em; font: 600 14px system-ui; color: var(--accent); }
 @container (max-width: 60rem) { .side { width: 14rem; } }

@@ -57,7 +57,7 @@ export class Viewer {
     const before = this.data;
     this.data = data;
     this.trigger = trigger;
-    this.root.style.height = data.height ?? "min(82vh, 62rem)";
+    this.root.style.height = data.height ?? "calc(100vh - 6rem)";
     if (before?.case !== data.case) {
       this.loading = this.loading.then(() => this.#open(data)).catch((error) => this.#failed(error));
       return;
