@@ -62,8 +62,8 @@ def write_backbone(
         "name": network.architecture.name,
         "arguments": dict(network.architecture.arguments),
     }
-    notes = {"format": "pt", ARCHITECTURE_NOTE: json.dumps(architecture)}
-    packed = save(weights, notes)
+    # One note alone: safetensors writes several in any order, and the digest would be any.
+    packed = save(weights, {ARCHITECTURE_NOTE: json.dumps(architecture)})
     card: dict[str, Any] = {
         "name": configuration.name,
         "how": _HOW,
