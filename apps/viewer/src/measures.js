@@ -7,25 +7,28 @@ export class Measures {
     this.open = null;
   }
 
-  /** Begins a measure, or adds the next corner of an open angle. */
+  /** Begins a measure, or sets the next corner of an open angle. */
   press(kind, tile, place) {
-    if (this.open?.kind === "angle" && this.open.normal === tile.normal) {
-      this.open.places.push(place);
+    const { open } = this;
+    if (open?.kind === "angle" && open.normal === tile.normal) {
+      this.follow(place);
+      open.set++;
+      if (open.set === 2) open.places.push(place);
     } else {
-      this.open = { kind, normal: tile.normal, places: [place, place] };
+      this.open = { kind, normal: tile.normal, places: [place, place], set: 1 };
     }
   }
 
-  drag(place) {
+  /** The end that is not set yet goes with the pointer. */
+  follow(place) {
     if (this.open) this.open.places[this.open.places.length - 1] = place;
   }
 
-  /** Ends a distance where it is let go of, an angle at its third corner. */
+  /** Ends a distance where it is let go of, an angle with its third corner. */
   release() {
-    if (!this.open) return;
-    const wanted = this.open.kind === "angle" ? 3 : 2;
-    if (this.open.places.length < wanted) return;
-    if (this.#length(this.open.places) > 0.1) this.all.push(this.open);
+    const { open } = this;
+    if (!open || (open.kind === "angle" && open.set < 3)) return;
+    if (this.#length(open.places) > 0.1) this.all.push(open);
     this.open = null;
   }
 

@@ -62,7 +62,6 @@ export class Overlay {
     [context.textAlign, context.textBaseline] = ["start", "alphabetic"];
   }
 
-  // NiiVue's own is as wide as it is in the scan, so that it hides what it points at or is not seen.
   #cross(tile, scene, scale) {
     const [x, y] = tile.position(scene.place3d).map((at) => Math.round(at) + 0.5);
     const gap = 9 * scale;

@@ -83,6 +83,8 @@ export class Pointer {
     const [x, y] = this.#at(event);
     const tile = drag?.tile ?? viewer.scene.tileAt(x, y);
     this.hover = tile && !tile.isRender ? { tile, x, y } : null;
+    const { open } = viewer.measures;
+    if (!drag && this.hover && open?.normal === tile.normal) viewer.measures.follow(tile.place(x, y));
     viewer.hovered(this.hover);
   }
 
@@ -97,7 +99,7 @@ export class Pointer {
       if (drag.kind === "navigate") viewer.scene.goTo(to);
       else if (drag.kind === "paint") this.#paint(from, to);
       else if (isInside(to)) {
-        viewer.measures.drag(to);
+        viewer.measures.follow(to);
         viewer.scene.draw();
       }
     }

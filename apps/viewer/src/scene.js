@@ -30,7 +30,6 @@ export class Scene {
       fontColor: [0.93, 0.95, 0.97, 1],
       crosshairColor: [0.55, 0.85, 1, 0.75],
       crosshairWidthUnit: "mm",
-      crosshairGap: 8,
       show3Dcrosshair: true,
       fontMinPx: 15,
       logLevel: "error",
@@ -67,8 +66,9 @@ export class Scene {
     this.spacing = image.pixDimsRAS.slice(1, 4);
     this.affine = image.hdr.affine;
     this.intensities = image.img;
-    // Thin on any scan; in the planes overlay.js draws a cross of its own.
-    this.thin = 0.002 * Math.max(...this.dims.map((n, k) => n * this.spacing[k]));
+    // NiiVue draws a cross of no positive width in 3-D only; overlay.js draws one in the planes,
+    // which is as thin however far one has zoomed in.
+    niivue.opts.crosshairWidth = -0.002 * Math.max(...this.dims.map((n, k) => n * this.spacing[k]));
     niivue.createEmptyDrawing();
     niivue.scene.pan2Dxyzmm = [0, 0, 0, 1];
   }
@@ -200,7 +200,6 @@ export class Scene {
 
   crosshair(isShown) {
     this.hasCross = isShown;
-    this.niivue.opts.crosshairWidth = isShown ? this.thin : 0;
     this.niivue.opts.show3Dcrosshair = isShown;
     this.draw();
   }

@@ -1,10 +1,10 @@
 // Text on grounds: at least 7:1 (#E8EDF3 on #1B222C), muted text 5:1; targets 40 px and more.
 export const STYLE = `
 .viewer { --ground: #11161d; --raised: #1b222c; --line: #3a4656; --text: #e8edf3; --muted: #a9b6c6;
-  --accent: #6cc4ff; display: grid; grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr) 17.5rem;
+  --accent: #6cc4ff; display: grid; grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr) clamp(15rem, 22%, 17.5rem);
   gap: 8px; padding: 8px; box-sizing: border-box; background: var(--ground); color: var(--text);
   font: 400 16px/1.35 system-ui, "Segoe UI", Roboto, sans-serif; border-radius: 10px; outline: none;
-  position: relative; container-type: inline-size; }
+  position: relative; }
 .viewer:focus-visible { box-shadow: 0 0 0 2px var(--accent); }
 .viewer *, .viewer *::before { box-sizing: border-box; }
 .bar { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
@@ -36,7 +36,8 @@ input[type=number] { width: 100%; padding: 0 8px; }
 .structure { display: grid; grid-template-columns: minmax(0, 1fr) 40px 40px; gap: 4px; margin-bottom: 4px; }
 .structure .name { display: grid; grid-template-columns: 18px minmax(0, 1fr); gap: 0 8px; align-items: center;
   text-align: left; padding: 4px 8px; }
-.structure .name span:nth-child(2) { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+/* Never cut short: the end of a name is where it says left or right. */
+.structure .name span:nth-child(2) { overflow-wrap: anywhere; }
 .structure .ml { grid-column: 2; color: var(--muted); font-size: 13px; font-variant-numeric: tabular-nums; }
 .structure button[aria-pressed=true] .ml { color: #d5ecff; }
 .structure .swatch { width: 18px; height: 18px; border-radius: 4px; border: 1px solid #0008; }
@@ -51,5 +52,4 @@ input[type=number] { width: 100%; padding: 0 8px; }
   background: #0c1117; border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; columns: 2; column-gap: 28px; }
 .legend div { display: flex; gap: 12px; break-inside: avoid; padding: 3px 0; font-size: 15px; }
 .legend kbd { min-width: 5.2em; font: 600 14px system-ui; color: var(--accent); }
-@container (max-width: 60rem) { .side { width: 14rem; } }
 `;

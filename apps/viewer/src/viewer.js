@@ -110,7 +110,7 @@ export class Viewer {
     if (scene.isSoftware) {
       const how = this.isReduced ? "The scan is shown coarser, so that it moves; what you do not "
         + "touch of its outline stays as fine as it was. " : "";
-      panel.say(`This browser draws without a graphics card. ${how}3-D is off: press V for it.`);
+      panel.say(`This browser draws without a graphics card. ${how}3-D is off among the planes; V turns to it.`);
     }
     this.isReady = true;
     panel.show();
