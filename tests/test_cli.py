@@ -359,7 +359,8 @@ def test_a_plan_is_said_written_edited_and_followed(task, tmp_path):
     plan["architecture"]["arguments"]["channels"] = [2, 4, 4]
     plan["architecture"]["arguments"]["strides"] = [[2, 2, 2], [2, 2, 2]]
     plan["preprocess"][1]["millimetres"] = [2, 2, 2]
-    plan["window"] = plan["augment"][1]["shape"] = [8, 8, 8]
+    (patch,) = (step for step in plan["augment"] if "shape" in step)
+    plan["window"] = patch["shape"] = [8, 8, 8]
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     done = train(task, tmp_path / "m.medlib", "--plan", tmp_path / "plan.json", "--minutes", "0.1")
     assert done.exit_code == 0, done.output
