@@ -122,10 +122,16 @@ def show(page, point, scan):
     found = ask(
         page, "v.scene.tiles.filter(t => !t.isRender).map(t => [t.plane, ...t.position(a)])", *place
     )
-    scale = ask(page, "v.scene.canvas.width / v.scene.canvas.clientWidth")
+    across, along = scales(page, box)
     return {
-        plane: (round(box["x"] + x / scale), round(box["y"] + y / scale)) for plane, x, y in found
-    }, box
+        plane: (round(box["x"] + x / across), round(box["y"] + y / along)) for plane, x, y in found
+    }
+
+
+def scales(page, box):
+    """Pixels of the canvas in one of the page, which need not be whole."""
+    width, height = ask(page, "[v.scene.canvas.width, v.scene.canvas.height]")
+    return width / box["width"], height / box["height"]
 
 
 def saved(page, after):
@@ -139,7 +145,7 @@ def saved(page, after):
 
 def test_what_is_painted_is_kept_in_its_place(page, desk, tmp_path):
     scan = nibabel.load(desk / "case_1.nii.gz")
-    positions, _ = show(page, DOT, scan)
+    positions = show(page, DOT, scan)
     tile = ask(page, "(t => [t.left, t.width])(v.scene.tiles.find(t => t.plane === 0))")
     x, y = positions[0]
     left_on_page = page.locator(".viewer .surface").bounding_box()["x"] + tile[0] + tile[1] / 2
@@ -155,8 +161,8 @@ def test_what_is_painted_is_kept_in_its_place(page, desk, tmp_path):
     at = ask(
         page,
         "v.scene.tiles.find(t => t.plane === 0).place(...a)",
-        x - box["x"],
-        y - box["y"],
+        (x - box["x"]) * scales(page, box)[0],
+        (y - box["y"]) * scales(page, box)[1],
     )
     canonical = nibabel.as_closest_canonical(scan)
     centre = np.array(at) * canonical.shape - 0.5
@@ -222,7 +228,7 @@ def test_paint_keeps_to_its_limits_and_off_what_is_locked(page, desk):
         arg=page.locator(".viewer").element_handle(),
     )
     scan = nibabel.load(desk / "case_2.nii.gz")
-    x, y = show(page, DOT, scan)[0][0]
+    x, y = show(page, DOT, scan)[0]
     ask(page, "(v.setRadius(14), v.setLimits(100, 200))")
     for key in ("b", "s", "t"):
         page.locator(".viewer").press(key)
@@ -236,7 +242,7 @@ def test_paint_keeps_to_its_limits_and_off_what_is_locked(page, desk):
     ask(page, "(v.flip('locked', 1), v.choose(1))")
     for key in ("t", "s", "f"):
         page.locator(".viewer").press(key)
-    x, y = show(page, (-20.0, 0.0, DOT[2]), scan)[0][0]
+    x, y = show(page, (-20.0, 0.0, DOT[2]), scan)[0]
     page.mouse.click(x, y)
     version = saved(page, version)
     with Workspace(desk / "workspace") as workspace:
@@ -254,7 +260,7 @@ def test_two_people_on_one_scan_lose_no_stroke(page, desk, tmp_path):
         theirs = workspace.versions.mask(before)
         theirs.data[0, 5, 5, 5] = 2
         their_version = workspace.versions.save_mask(1, 1, theirs, base=before, by="grace").id
-    x, y = show(page, (-20.0, 0.0, 10.0), scan)[0][0]
+    x, y = show(page, (-20.0, 0.0, 10.0), scan)[0]
     page.locator(".viewer").press("b")
     page.mouse.click(x, y)
     page.get_by_text("Somebody saved another outline").wait_for()

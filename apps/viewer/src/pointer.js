@@ -20,10 +20,12 @@ export class Pointer {
   }
 
   #at(event) {
-    const { scene } = this.viewer;
+    const { width, height } = this.viewer.scene.canvas;
     const box = this.surface.getBoundingClientRect();
-    const scale = scene.canvas.width / box.width;
-    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    return [
+      ((event.clientX - box.left) * width) / box.width,
+      ((event.clientY - box.top) * height) / box.height,
+    ];
   }
 
   #press(event) {
