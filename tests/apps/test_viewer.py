@@ -255,7 +255,11 @@ def test_paint_keeps_to_its_limits_and_off_what_is_locked(page, desk):
 
 def test_two_people_on_one_scan_lose_no_stroke(page, desk, tmp_path):
     scan = nibabel.load(desk / "case_1.nii.gz")
-    before = ask(page, "v.keeper.version")
+    x, y = show(page, (5.0, 12.0, 14.0), scan)[0]
+    page.locator(".viewer").press("b")
+    begun = ask(page, "v.keeper.version")
+    page.mouse.click(x, y)
+    before = saved(page, begun)
     with Workspace(desk / "workspace") as workspace:
         theirs = workspace.versions.mask(before)
         theirs.data[0, 5, 5, 5] = 2
