@@ -170,14 +170,13 @@ def test_what_is_painted_is_kept_in_its_place(page, desk, tmp_path):
     index = np.indices(scan.shape).reshape(3, -1).T
     away = nibabel.affines.apply_affine(scan.affine, index) - centre_mm
     from_middle, on_slice = np.hypot(away[:, 0], away[:, 1]), abs(away[:, 2]) < 1e-3
-    clear = abs(from_middle - 4) > 0.02  # of the disc's rim, where rounding decides
     disc = (from_middle <= 4) & on_slice
     with Workspace(desk / "workspace") as workspace:
         mask = workspace.versions.mask(version)
         assert workspace.versions.get(version).author
     painted = mask.data[0].numpy().T.ravel()
     assert 10 < painted.sum() < 40
-    np.testing.assert_array_equal(painted[clear], disc[clear])
+    np.testing.assert_array_equal(painted, disc)
     middle = mask.grid.to_patient(np.argwhere(mask.data[0].numpy()).mean(0))
     np.testing.assert_allclose(middle, DOT, atol=1.5)
     assert middle[0] > 10, "the patient's left is +x in LPS"
@@ -187,7 +186,7 @@ def test_what_is_painted_is_kept_in_its_place(page, desk, tmp_path):
     page.evaluate("root => { window.kept = root; }", page.locator(".viewer").element_handle())
     _choose(page, "lost")
     page.locator('[data-testid="stAlert"]', has_text="were moved or changed").wait_for()
-    assert page.locator(".viewer").count() == 0
+    page.locator(".viewer").wait_for(state="detached")  # what is stale goes when the run has ended
     _choose(page, "case_1")
     page.locator(".viewer").wait_for()
     assert page.evaluate("root => window.kept === root", page.locator(".viewer").element_handle())
