@@ -20,6 +20,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=apps $(BIN)/mypy -p serving -p viewer -p pages -m desk -m main -m app
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8

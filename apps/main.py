@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from serving.site import site
+from desk import desk
 
 _PAGES = (st.Page("pages/label.py", title="Label", default=True),)
 
@@ -16,7 +16,7 @@ def main() -> None:
     if st.context.ip_address is not None:  # None is this machine
         st.error("These pages are only for the machine that they run on.")
         return
-    if site() is None:
+    if desk() is None:
         st.info("Start with a workspace: streamlit run apps/app.py -- FOLDER")
         return
     page.run()

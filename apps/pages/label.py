@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from desk import Desk, choose_label_set, choose_scan, chosen_label_set, chosen_scan, desk
 from plainly import said_plainly
 from serving.shelf import Case, Shelf
-from serving.site import Site, site
 from serving.wire import wire_grid
 from viewer.component import Shown, Window, viewer, windows_of
 from wording import plain
@@ -18,10 +18,10 @@ from medlib.planes import focus
 from medlib.types import SCAN_KINDS, Label, Labels
 from medlib.workspace import Entry, questions_of
 
-_SCAN, _NEXT, _VIEWER = "label scan", "label next", "label viewer"
+_SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
 
 
-def page(here: Site) -> None:
+def page(here: Desk) -> None:
     """The list of scans on the left, the viewer beside it."""
     worklist = here.workspace.scans.list()
     sets = here.workspace.label_sets.list()
@@ -33,14 +33,18 @@ def page(here: Site) -> None:
         return
     with st.sidebar:
         scan = choose(worklist)
-        label_set = st.selectbox("Outlined", sets, format_func=lambda row: row.name).id
+        names = {row.id: row.name for row in sets}
+        if st.session_state.get(_SET) not in names:
+            st.session_state[_SET] = chosen_label_set([*names])
+        label_set = st.selectbox("Outlined", [*names], key=_SET, format_func=names.__getitem__)
+        choose_label_set(label_set)
         name_structures(here, label_set)
     ids = [entry.scan.id for entry in worklist]
     after = ids[ids.index(scan) + 1 :]
     paint(here, Case(scan, label_set), after[0] if after else None)
 
 
-def bring_in(here: Site) -> None:
+def bring_in(here: Desk) -> None:
     """The first scans of a workspace."""
     with st.form("scans"):
         st.subheader("Bring scans in")
@@ -62,7 +66,7 @@ def bring_in(here: Site) -> None:
         st.warning("There are no scans there.")
 
 
-def begin(here: Site) -> None:
+def begin(here: Desk) -> None:
     """The first label set of a workspace."""
     with st.form("label set"):
         st.subheader("What do you want to outline?")
@@ -79,13 +83,14 @@ def choose(worklist: Sequence[Entry]) -> int:
     if _NEXT in st.session_state:
         st.session_state[_SCAN] = st.session_state.pop(_NEXT)
     if st.session_state.get(_SCAN) not in names:
-        st.session_state[_SCAN] = next(iter(names))
-    chosen: int = st.selectbox("Scan", list(names), key=_SCAN, format_func=names.__getitem__)
+        st.session_state[_SCAN] = chosen_scan([*names])
+    chosen: int = st.selectbox("Scan", [*names], key=_SCAN, format_func=names.__getitem__)
+    choose_scan(chosen)
     st.caption(f"{list(names).index(chosen) + 1} of {len(names)}")
     return chosen
 
 
-def name_structures(here: Site, label_set: int) -> None:
+def name_structures(here: Desk, label_set: int) -> None:
     """Structures can be added; those that there are stay what they are."""
     row = here.workspace.label_sets.get(label_set)
     labels = here.workspace.versions.labels(label_set)
@@ -104,7 +109,7 @@ def name_structures(here: Site, label_set: int) -> None:
 
 
 @st.fragment
-def paint(here: Site, case: Case, after: int | None) -> None:
+def paint(here: Desk, case: Case, after: int | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
     with said_plainly():
         windows, units, middle = facts(here.shelf, case)
@@ -135,6 +140,6 @@ def facts(_shelf: Shelf, case: Case) -> tuple[tuple[Window, ...], str, tuple[flo
     return windows_of(scan), scan.units if scan.units != "arbitrary" else "", (x, y, z)
 
 
-if (_here := site()) is not None:
+if (_here := desk()) is not None:
     with said_plainly():
         page(_here)

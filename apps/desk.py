@@ -1,0 +1,73 @@
+"""Who works at this browser, and on what: the pages share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from serving.shelf import Shelf
+from serving.site import Site, site
+
+from medlib.workspace import Role, Workspace, may
+
+_SCAN, _LABEL_SET = "desk scan", "desk label set"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A person at a workspace.
+
+    Args:
+        site: what the server serves.
+        person: who works here; what the event log calls him.
+        role: what he is there for.
+    """
+
+    site: Site
+    person: str
+    role: Role
+
+    @property
+    def workspace(self) -> Workspace:
+        """What all but scans and outlines on the wire is called by."""
+        return self.site.workspace
+
+    @property
+    def shelf(self) -> Shelf:
+        """Scans and outlines, as the viewer has them."""
+        return self.site.shelf
+
+    def may(self, action: str) -> bool:
+        """Whether the person may do this."""
+        return may(self.role, action)
+
+
+def desk() -> Desk | None:
+    """The desk of this browser; None where the server has no workspace.
+
+    Without accounts the workspace belongs to whoever sits at the machine.
+    """
+    here = site()
+    return None if here is None else Desk(here, here.person, Role.ADMINISTRATOR)
+
+
+def chosen_scan(among: list[int]) -> int | None:
+    """The scan that was last worked on, if it is among these; else the first of them."""
+    last = st.session_state.get(_SCAN)
+    return last if last in among else next(iter(among), None)
+
+
+def choose_scan(scan: int) -> None:
+    """Work on this scan, whatever the page."""
+    st.session_state[_SCAN] = scan
+
+
+def chosen_label_set(among: list[int]) -> int | None:
+    """The label set that was last worked by, if it is among these; else the first of them."""
+    last = st.session_state.get(_LABEL_SET)
+    return last if last in among else next(iter(among), None)
+
+
+def choose_label_set(label_set: int) -> None:
+    """Work by this label set, whatever the page."""
+    st.session_state[_LABEL_SET] = label_set
