@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from desk import ORGANS, painted
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import oracle
+from small_scans import ORGANS, painted
 from strategies import grids
 
 from medlib.io import write_nifti

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 import torch
-from desk import ORGANS, add_scan, painted
+from small_scans import ORGANS, add_scan, painted
 
 from medlib.workspace import Role, Workspace, WorkspaceError
 

@@ -6,9 +6,9 @@ import sys
 from contextlib import closing
 
 import pytest
-from desk import ORGANS, add_scan, painted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_scans import ORGANS, add_scan, painted
 
 from medlib.workspace import Workspace
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from desk import ORGANS, add_scan, painted
+from small_scans import ORGANS, add_scan, painted
 
 from medlib.workspace import Workspace, WorkspaceError
 from medlib.workspace.schema import Row
@@ -97,7 +97,7 @@ def test_a_file_that_is_swept_before_its_row_is_written_is_kept_again(local, tmp
 SAVING = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from desk import painted
+from small_scans import painted
 from medlib.workspace import Workspace
 
 with Workspace(sys.argv[1]) as workspace:

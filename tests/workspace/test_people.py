@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from desk import add_scan
 from hypothesis import given
 from hypothesis import strategies as st
+from small_scans import add_scan
 
 from medlib.workspace import NotAllowedError, Role, WorkspaceError, may
 from medlib.workspace.links import Links

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from desk import ORGANS, add_scan, painted
+from small_scans import ORGANS, add_scan, painted
 
 from medlib.workspace import (
     Content,

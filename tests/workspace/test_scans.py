@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 import torch
-from desk import add_scan, grid_of
+from small_scans import add_scan, grid_of
 from tiny import write_series
 
 from medlib.io import UnreadableError, write_nifti

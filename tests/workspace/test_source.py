@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from desk import ORGANS, add_scan, painted
+from small_scans import ORGANS, add_scan, painted
 from tiny import scan_of, structures, write_series
 
 import medlib

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from desk import ORGANS, add_scan, grid_of, painted
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from small_scans import ORGANS, add_scan, grid_of, painted
 
 from medlib.io import UnreadableError
 from medlib.space import Grid
