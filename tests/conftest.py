@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from postgres import serving
 
 # Shared machines stall now and then: that is no failure. The draws are the same each time, so
 # that a test that fails does so for the change at hand.
@@ -63,3 +64,16 @@ def program() -> Callable[[str], Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def server(program: Callable[[str], Path]) -> Iterator[Callable[[], str]]:
+    """``server()`` is the address of a new, empty PostgreSQL database."""
+    with serving(program) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Of a new database: none for SQLite, which lies in the workspace's folder."""
+    return request.getfixturevalue("server")() if request.param == "postgresql" else ""
