@@ -8,9 +8,9 @@ import streamlit as st
 from serving.shelf import Shelf
 from serving.site import Site, site
 
-from medlib.workspace import Role, Workspace, may
+from medlib.workspace import NotAllowedError, Role, Workspace, may
 
-_SCAN, _LABEL_SET = "desk scan", "desk label set"
+_SCAN, _LABEL_SET, _SEEN = "desk scan", "desk label set", "desk seen"
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,20 @@ class Desk:
         return self.site.shelf
 
     def may(self, action: str) -> bool:
-        """Whether the person may do this."""
+        """Whether the person may do this: what a page offers."""
         return may(self.role, action)
+
+    def must(self, action: str) -> None:
+        """Make sure that the person still may, right before it is done.
+
+        Raises:
+            NotAllowedError: if not.
+        """
+        now = desk()
+        if now is None or now.person != self.person:
+            raise NotAllowedError("Your session has ended: log in again.")
+        if not now.may(action):
+            raise NotAllowedError(f"A {now.role} may not {action}; ask an administrator.")
 
 
 def desk() -> Desk | None:
@@ -58,8 +70,12 @@ def chosen_scan(among: list[int]) -> int | None:
 
 
 def choose_scan(scan: int) -> None:
-    """Work on this scan, whatever the page."""
+    """Work on this scan, whatever the page. That it was looked at is noted once a session."""
     st.session_state[_SCAN] = scan
+    seen = st.session_state.setdefault(_SEEN, set())
+    if scan not in seen and (here := desk()) is not None:
+        here.workspace.events.note("viewed", f"scan {scan}", by=here.person)
+        seen.add(scan)
 
 
 def chosen_label_set(among: list[int]) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -15,7 +14,7 @@ from viewer.component import Shown, Window, viewer, windows_of
 from wording import plain
 
 from medlib.planes import focus
-from medlib.types import SCAN_KINDS, Label, Labels
+from medlib.types import Label, Labels
 from medlib.workspace import Entry, questions_of
 
 _SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
@@ -25,11 +24,9 @@ def page(here: Desk) -> None:
     """The list of scans on the left, the viewer beside it."""
     worklist = here.workspace.scans.list()
     sets = here.workspace.label_sets.list()
-    if not worklist:
-        bring_in(here)
-        return
-    if not sets:
-        begin(here)
+    if not (worklist and sets):
+        st.info("There is nothing to label yet: bring scans in, and say what is to be outlined.")
+        st.page_link("pages/worklist.py", label="To the worklist", icon=":material/list:")
         return
     with st.sidebar:
         scan = choose(worklist)
@@ -42,39 +39,6 @@ def page(here: Desk) -> None:
     ids = [entry.scan.id for entry in worklist]
     after = ids[ids.index(scan) + 1 :]
     paint(here, Case(scan, label_set), after[0] if after else None)
-
-
-def bring_in(here: Desk) -> None:
-    """The first scans of a workspace."""
-    with st.form("scans"):
-        st.subheader("Bring scans in")
-        source = st.text_input("A folder, a file or a zip of DICOM or NIfTI, on this machine")
-        kind = st.selectbox(
-            "What they are, where the files do not say (NIfTI)",
-            ["", *SCAN_KINDS],
-            format_func=lambda name: name.upper() or "not stated",
-        )
-        if not (st.form_submit_button("Bring in", type="primary") and source):
-            return
-    with st.spinner("Reading the scans …"):
-        found = here.workspace.scans.add(Path(source).expanduser(), by=here.person, kind=kind)
-    if found.scans or found.known:
-        st.rerun()
-    for refusal in found.refusals:
-        st.warning(plain(f"{refusal.reason}. {refusal.remedy}"))
-    if not found.refusals:
-        st.warning("There are no scans there.")
-
-
-def begin(here: Desk) -> None:
-    """The first label set of a workspace."""
-    with st.form("label set"):
-        st.subheader("What do you want to outline?")
-        said = st.text_area("A structure a line", placeholder="liver\nspleen")
-        names = list(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))
-        if st.form_submit_button("Begin", type="primary") and names:
-            here.workspace.label_sets.add("structures", names, by=here.person)
-            st.rerun()
 
 
 def choose(worklist: Sequence[Entry]) -> int:

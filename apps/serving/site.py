@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import getpass
+import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +16,13 @@ from viewer.script import route as bundle_route
 
 from medlib.workspace import Workspace
 from serving.depot import Depot
+from serving.errands import Errands
 from serving.routes import Scans
 from serving.shelf import Shelf
+from serving.thumbnails import Thumbnails
+
+LOCAL = ("localhost", "127.0.0.1")
+"""Names by which a browser reaches the machine that it runs on."""
 
 
 @dataclass(frozen=True)
@@ -24,26 +32,48 @@ class Site:
     Args:
         workspace: what pages call for all but scans and outlines on the wire.
         shelf: those.
-        person: who sits at this machine, and does what is done here.
+        person: who sits at this machine, and does what is done here while nobody has an account.
+        names: hosts that browsers may call this server by.
+        errands: slow things that are being done.
     """
 
     workspace: Workspace
     shelf: Shelf
     person: str
+    names: tuple[str, ...] = LOCAL
+    errands: Errands = field(default_factory=Errands)
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """Small pictures of the scans."""
+        return Thumbnails(self.workspace)
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
         depot = Depot(self.workspace.derived / "browser")
-        return [*Scans(self.shelf, depot).routes(), bundle_route()]
+        scans = Scans(self.shelf, depot).routes()
+        return [*scans, *self.thumbnails.routes(), bundle_route()]
+
+
+def opened(arguments: Sequence[str]) -> Site | None:
+    """The workspace on a command line, made if need be; None where none is named.
+
+    Args:
+        arguments: ``WORKSPACE [--name HOST …]``. The address of a database on a server may hold a
+            password, and is therefore in the environment: ``MEDLIB_DATABASE``.
+    """
+    parser = argparse.ArgumentParser(prog="streamlit run apps/app.py --")
+    parser.add_argument("workspace", nargs="?", type=Path)
+    parser.add_argument("--name", action="append", default=[])
+    said = parser.parse_args(arguments)
+    if said.workspace is None:
+        return None
+    workspace = Workspace(said.workspace.expanduser(), os.environ.get("MEDLIB_DATABASE", ""))
+    names = (*LOCAL, *said.name)
+    return Site(workspace, Shelf(workspace), getpass.getuser(), names)
 
 
 @cache
 def site() -> Site | None:
-    """The workspace on the command line, made if need be; None where none is named.
-
-    ``streamlit run apps/app.py -- WORKSPACE``
-    """
-    if not (said := sys.argv[1:2]):
-        return None
-    workspace = Workspace(Path(said[0]).expanduser())
-    return Site(workspace, Shelf(workspace), getpass.getuser())
+    """What the command line of this process names: ``streamlit run apps/app.py -- WORKSPACE``."""
+    return opened(sys.argv[1:])

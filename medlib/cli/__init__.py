@@ -16,6 +16,7 @@ from medlib.cli.demonstration import demo
 from medlib.cli.learning import plan, train
 from medlib.cli.looking import convert, inspect
 from medlib.cli.predicting import predict
+from medlib.cli.serving import app as serve_app
 
 app = typer.Typer(
     help="Learn to outline structures in CT, MR and PET scans, and outline them in new scans.",
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (inspect, convert, plan, train, predict, cache, demo):
     app.command()(command)
+app.command("app")(serve_app)
 app.add_typer(data_sets.app, name="datasets")
 
 

@@ -6,6 +6,7 @@ from medlib.datasets.getting import get
 from medlib.datasets.layouts import LayoutError
 from medlib.datasets.making import make
 from medlib.datasets.prepared import Prepared
+from medlib.datasets.samples import samples
 
 __all__ = [
     "Card",
@@ -16,4 +17,5 @@ __all__ = [
     "card",
     "get",
     "make",
+    "samples",
 ]

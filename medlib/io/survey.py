@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Survey:
         }
 
 
-def survey(path: str | Path) -> Survey:
+def survey(path: str | Path, *, progress: Callable[[int], None] = lambda looked_at: None) -> Survey:
     """Say what images there are at ``path``, by their headers.
 
     Pictures (PNG, JPEG) are taken for radiographs where there is nothing but pictures; beside
@@ -57,6 +57,7 @@ def survey(path: str | Path) -> Survey:
 
     Args:
         path: a file, a folder (with all below it), or a .zip archive, which is read in place.
+        progress: called with how many files have been looked at; what it raises ends the survey.
 
     Raises:
         FileNotFoundError: when there is nothing there.
@@ -66,8 +67,9 @@ def survey(path: str | Path) -> Survey:
     if root.name == "DICOMDIR":
         root = root.parent
     found = _Found()
-    for file in walk(root):
+    for number, file in enumerate(walk(root), start=1):
         found.add(file, alone=root.is_file() and file.archive is None)
+        progress(number)
     return found.survey(root)
 
 

@@ -19,7 +19,7 @@ from medlib.workspace.identities import Identities, Person
 from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
 
 if TYPE_CHECKING:
-    from medlib.io import Refusal, Stack
+    from medlib.io import Refusal, Stack, Survey
     from medlib.io.files import File
     from medlib.space import Grid
     from medlib.types import Volume
@@ -69,7 +69,7 @@ class Scans:
 
     def add(
         self,
-        path: str | Path,
+        path: str | Path | Survey,
         *,
         by: str,
         kind: str = "",
@@ -83,12 +83,13 @@ class Scans:
         patient's name; other files keep their own names.
 
         Args:
-            path: what :func:`medlib.io.survey` takes.
+            path: what :func:`medlib.io.survey` takes, or what it has found.
             by: who does so.
             kind: of the scans, such as ``"ct"``, where the files do not say (NIfTI).
             copy: keep a copy of the files; else they are read where they lie, and must stay there.
             named: keep patients' names and numbers too, for :attr:`Workspace.identities`.
-            progress: called with how many volumes are done, and of how many.
+            progress: called with how many volumes are done, and of how many. What it raises ends
+                the import; scans that are in by then stay.
 
         Raises:
             FileNotFoundError: when there is nothing at ``path``.
@@ -97,7 +98,7 @@ class Scans:
         """
         from medlib import io
 
-        there = io.survey(path)
+        there = path if isinstance(path, io.Survey) else io.survey(path)
         new: list[Scan] = []
         known: list[Scan] = []
         refusals = list(there.refusals)

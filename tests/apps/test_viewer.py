@@ -88,7 +88,7 @@ def page(browser, address):
     page.said = []  # what the browser complained of
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.on("console", lambda m: page.said.append(m.text) if m.type == "error" else None)
-    page.goto(address)
+    page.goto(f"{address}label")
     page.locator(".viewer .state.saved").wait_for()
     yield page
     # a refusal to save a stale outline is an error to the browser, too

@@ -1,0 +1,278 @@
+"""Bringing scans in: made-up samples, a folder of this machine, or what is dropped on the page."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from serving.errands import Errand, Report
+from wording import plain
+
+from medlib import datasets, io
+from medlib.io.files import safe_name
+from medlib.types import Volume
+from medlib.workspace import Imported, Workspace
+
+if TYPE_CHECKING:
+    from desk import Desk
+
+_SOURCE, _COPY, _NAMED, _DROPPED, _KIND = (
+    *("bring source", "bring copy", "bring named", "bring dropped", "bring kind"),
+)
+_ENDINGS = ["zip", "nii", "gz", "dcm", "png", "jpg", "jpeg"]
+_KINDS = {"ct": "CT", "mr": "MR", "pet": "PET", "us": "ultrasound", "xr": "radiographs"}
+SAMPLES = "abdominal organs"
+"""The label set that comes with the sample scans."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is to be brought in, and how.
+
+    Args:
+        copy: keep a copy of the files in the workspace.
+        named: keep patients' names.
+        folder: to be removed afterwards.
+    """
+
+    copy: bool = True
+    named: bool = False
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What was found, some of which does not say what it is."""
+
+    found: io.Survey
+    wish: _Wish
+
+
+def bring_in(here: Desk) -> None:
+    """The offer, or how far the import has come that is going on."""
+    errand = here.site.errands.get(_name(here))
+    if errand is None:
+        offer(here)
+    elif errand.is_running:
+        watch(here, errand)
+    elif isinstance(errand.result, _Asking):
+        ask(here, errand.result)
+    else:
+        tell(here, errand)
+
+
+def is_busy(here: Desk) -> bool:
+    """Whether this person's import has something to say or to ask."""
+    return here.site.errands.get(_name(here)) is not None
+
+
+def offer(here: Desk) -> None:
+    """Three ways in."""
+    samples, folder, drop = st.columns(3, gap="medium", border=True)
+    with samples:
+        st.subheader("Sample scans")
+        st.markdown("Eight made-up CT scans of the abdomen, to try everything on. No download.")
+        if st.button("Use sample scans", key="bring samples", type="primary", width="stretch"):
+            _begin(here, lambda report: sample_scans(here.workspace, here.person, report))
+    with folder:
+        st.subheader("A folder")
+        source = st.text_input(
+            "Folder, file or zip of DICOM or NIfTI, on this machine",
+            key=_SOURCE,
+            placeholder="/data/scans",
+        )
+        copy = st.checkbox(
+            "Copy the files into the workspace", value=True, key=_COPY,
+            help="Else they are read where they lie, and have to stay there unchanged.",
+        )  # fmt: skip
+        named = _ask_named("folder")
+        if st.button("Bring in", key="bring folder", width="stretch") and source.strip():
+            path = Path(source.strip()).expanduser()
+            _begin(here, lambda report: _look(here, path, _Wish(copy, named), report))
+    with drop:
+        st.subheader("Drop files")
+        dropped = st.file_uploader(
+            "A zip of DICOM or NIfTI, or single files",
+            type=_ENDINGS,
+            accept_multiple_files=True,
+            key=_DROPPED,
+        )
+        named = _ask_named("dropped")
+        wanted = st.button("Bring in", key="bring dropped files", width="stretch")
+        if wanted and len(dropped) > 1 and any(f.name.lower().endswith(".zip") for f in dropped):
+            st.warning("Drop a zip by itself, or files that are not zipped.")
+        elif wanted and dropped:
+            put_down = _put_down(here.workspace, dropped)
+            wish = _Wish(named=named, folder=put_down)
+            _begin(here, lambda report: _look(here, _only(put_down), wish, report))
+
+
+@st.fragment(run_every=0.5)
+def watch(here: Desk, errand: Errand) -> None:
+    """How far it has come; the page runs anew when it has ended."""
+    if not errand.is_running:
+        st.rerun()
+    step = errand.step
+    counted = f"{step.done} of {step.of}" if step.of else f"{step.done}"
+    words = plain(f"{step.what} … {counted}" if step.what else "Beginning …")
+    st.progress(min(1.0, step.done / step.of) if step.of else 0.0, words)
+    if errand.is_stopping:
+        st.caption("Stopping …")
+    elif st.button("Stop", key="bring stop"):
+        errand.stop()
+
+
+def ask(here: Desk, asking: _Asking) -> None:
+    """What the scans are, where their files do not say."""
+    unsaid = [stack.name for stack in asking.found.stacks if _is_unsaid(stack)]
+    with st.container(border=True):
+        st.subheader("What are these scans?")
+        names = ", ".join(unsaid[:5]) + (" …" if len(unsaid) > 5 else "")
+        count = "One scan does" if len(unsaid) == 1 else f"{len(unsaid)} scans do"
+        st.markdown(plain(f"{count} not say what made them (NIfTI never does): {names}"))
+        kind = st.radio(
+            "They are", [*_KINDS], format_func=_KINDS.__getitem__, index=None,
+            key=_KIND, horizontal=True,
+        )  # fmt: skip
+        with st.container(horizontal=True):
+            go = st.button("Bring in", type="primary", disabled=kind is None, key="bring asked")
+            if st.button("Leave it", key="bring leave"):
+                _clear(asking.wish)
+                here.site.errands.put_away(_name(here))
+                st.rerun()
+        if go and kind is not None:
+            _begin(here, lambda report: _add(here, asking.found, asking.wish, kind, report))
+
+
+def tell(here: Desk, errand: Errand) -> None:
+    """What came of it, until it has been read."""
+    done = errand.result
+    with st.container(border=True):
+        if errand.error:
+            st.warning(plain(errand.error), icon=":material/warning:")
+        if isinstance(done, Imported):
+            known = f"; {len(done.known)} were here already" if done.known else ""
+            st.markdown(f"**{_count(len(done.scans), 'new scan')}**{known}.")
+            if not (done.scans or done.known or done.refusals):
+                st.warning("There are no scans there: no DICOM, NIfTI, PNG or JPEG.")
+            if done.refusals:
+                show_refusals(done.refusals)
+        if st.button("Good", key="bring told"):
+            here.site.errands.put_away(_name(here))
+            st.rerun()
+
+
+def show_refusals(refusals: tuple[io.Refusal, ...]) -> None:
+    """What cannot be used, why, and what to do."""
+    with st.expander(
+        f"{_count(len(refusals), 'thing')} could not be used",
+        icon=":material/block:",
+        expanded=True,
+    ):
+        for refusal in refusals[:200]:
+            name = Path(refusal.where).name
+            st.markdown(f"**{plain(name)}**: {plain(refusal.reason)}. {plain(refusal.remedy)}")
+        if len(refusals) > 200:
+            st.caption(f"and {len(refusals) - 200} more")
+
+
+def sample_scans(workspace: Workspace, person: str, report: Report) -> Imported:
+    """Bring made-up scans in, with a label set for them."""
+    with tempfile.TemporaryDirectory(dir=workspace.derived) as there:
+        drawn = datasets.samples(
+            Path(there) / "samples",
+            progress=lambda done, of, what: report(done, of, "Drawing scans"),
+        )
+        found = workspace.scans.add(
+            drawn.images, by=person, progress=lambda done, of: report(done, of, "Bringing in")
+        )
+    if SAMPLES not in {row.name for row in workspace.label_sets.list()}:
+        workspace.label_sets.add(SAMPLES, drawn.card.table, by=person)
+    return found
+
+
+def _look(here: Desk, path: Path, wish: _Wish, report: Report) -> _Asking | Imported:
+    """What is there; brought in at once where nothing is to be asked."""
+    try:
+        found = io.survey(path, progress=lambda number: report(number, 0, "Looking through files"))
+    except BaseException:
+        _clear(wish)
+        raise
+    if any(_is_unsaid(stack) for stack in found.stacks):
+        return _Asking(found, wish)
+    return _add(here, found, wish, "", report)
+
+
+def _add(here: Desk, found: io.Survey, wish: _Wish, kind: str, report: Report) -> Imported:
+    try:
+        return here.workspace.scans.add(
+            found,
+            by=here.person,
+            kind=kind,
+            copy=wish.copy,
+            named=wish.named,
+            progress=lambda done, of: report(done, of, "Bringing in"),
+        )
+    finally:
+        _clear(wish)
+
+
+def _begin(here: Desk, work: Callable[[Report], Any]) -> None:
+    here.must("import")
+    here.site.errands.begin(_name(here), work)
+    st.rerun()
+
+
+def _ask_named(where: str) -> bool:
+    return st.checkbox(
+        "Keep patients' names",
+        key=f"{_NAMED} {where}",
+        help="In a table of their own, which can be hidden and emptied. Else patients are known "
+        "by made-up names only.",
+    )
+
+
+def _put_down(workspace: Workspace, dropped: list[Any]) -> Path:
+    """What was dropped, in a folder of the workspace that only its owner may open."""
+    there = Path(tempfile.mkdtemp(prefix="dropped-", dir=workspace.derived))
+    for number, file in enumerate(dropped, start=1):
+        name = _file_name(file.name)
+        target = there / name
+        if target.exists():  # from another folder
+            target = there / f"{number}_{name}"
+        with target.open("wb") as stream:
+            shutil.copyfileobj(file, stream)
+    return there
+
+
+def _file_name(said: str) -> str:
+    stem, dot, ending = Path(said).name.partition(".")
+    return f"{safe_name(stem)}{dot}{'.'.join(safe_name(e) for e in ending.split('.'))}".rstrip(".")
+
+
+def _only(folder: Path) -> Path:
+    """The one file in a folder; the folder where there are several."""
+    files = [*folder.iterdir()]
+    return files[0] if len(files) == 1 else folder
+
+
+def _clear(wish: _Wish) -> None:
+    if wish.folder is not None:
+        shutil.rmtree(wish.folder, ignore_errors=True)
+
+
+def _is_unsaid(stack: io.Stack) -> bool:
+    return stack.kind is Volume and not stack.modality
+
+
+def _name(here: Desk) -> str:
+    return f"import by {here.person}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'No'} {what}{'' if number == 1 else 's'}"
