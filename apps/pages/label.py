@@ -9,7 +9,7 @@ import streamlit as st
 from desk import Desk, choose_label_set, choose_scan, chosen_label_set, chosen_scan, desk
 from plainly import said_plainly
 from serving.shelf import Case, Shelf
-from serving.wire import wire_grid
+from serving.turning import upright
 from viewer.component import Shown, Window, viewer, windows_of
 from wording import plain
 
@@ -77,15 +77,21 @@ def paint(here: Desk, case: Case, after: int | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
     with said_plainly():
         windows, units, middle = facts(here.shelf, case)
+        asked = here.workspace.label_sets.get(case.label_set)
+        may_label = here.may("label")
         shown = Shown(
             case=str(case),
-            link=here.shelf.sign(case, here.person, "label"),
+            link=here.shelf.sign(case, here.person, "label" if may_label else "view"),
             version=here.shelf.newest(case),
             labels=here.shelf.labels(case),
             windows=windows,
             units=units,
             focus=middle,
+            readonly=not may_label,
             has_next=after is not None,
+            questions=[*questions_of(asked).values()],
+            landmarks=asked.landmarks,
+            has_model=here.shelf.predicted(case) is not None,
         )
         events = viewer(shown, key=_VIEWER)
         if after is not None and events.get("next", {}).get("case") == str(case):
@@ -98,7 +104,7 @@ def facts(_shelf: Shelf, case: Case) -> tuple[tuple[Window, ...], str, tuple[flo
     """A scan's windows and units, and where to look first in it."""
     scan = _shelf.volume(case)
     outline = _shelf.drawing(case, _shelf.newest(case)).mask
-    grid = wire_grid(scan.grid)
+    grid = upright(scan.grid)
     middle = np.rint(grid.to_index(focus(scan.grid, outline)))
     x, y, z = ((middle + 0.5) / grid.shape)[::-1].tolist()
     return windows_of(scan), scan.units if scan.units != "arbitrary" else "", (x, y, z)

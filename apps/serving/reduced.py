@@ -15,6 +15,7 @@ import torch
 
 from medlib.space import Grid
 from medlib.types import Mask, Volume
+from serving.wire import Window, window_of
 
 MOST_VOXELS = 128**3
 """What a browser on a processor can still draw in about a second."""
@@ -50,6 +51,27 @@ class Blocks:
         affine[:3, 3] = self.grid.to_patient([(f - 1) / 2 for f in self.factors])
         return Grid((shape[0], shape[1], shape[2]), affine)
 
+    def fine(self, window: Window) -> Window:
+        """The fine voxels of a window of the coarse grid."""
+        a, b, c = (
+            slice(w.start * f, min(w.stop * f, n))
+            for w, f, n in zip(window, self.factors, self.grid.shape, strict=True)
+        )
+        return a, b, c
+
+    def holding(self, window: Window) -> Window:
+        """The blocks that hold a window of the fine grid."""
+        a, b, c = (
+            slice(w.start // f, -(-w.stop // f)) for w, f in zip(window, self.factors, strict=True)
+        )
+        return a, b, c
+
+    def part(self, window: Window) -> Blocks:
+        """The blocks of a window of the coarse grid."""
+        at = self.fine(window)
+        start, size = [w.start for w in at], [w.stop - w.start for w in at]
+        return replace(self, grid=self.grid.window(start, size))
+
     def scan(self, volume: Volume) -> Volume:
         """A scan's means over blocks."""
         if self.factors == (1, 1, 1):
@@ -64,15 +86,13 @@ class Blocks:
         """
         if self.factors == (1, 1, 1):
             return mask
-        blocks = self._blocks(mask.data[0])
-        winner = torch.zeros(blocks.shape[:-1], dtype=mask.data.dtype)
-        most = (blocks == 0).sum(-1)
-        for number in torch.unique(mask.data).tolist():
-            if number:
-                count = (blocks == number).sum(-1)
-                wins = (count >= most) & (count > 0)
-                winner[wins], most[wins] = number, count[wins]
-        return replace(mask, data=winner[None], grid=self.coarse)
+        coarse = self.coarse
+        winner = torch.zeros(coarse.shape, dtype=mask.data.dtype)
+        drawn = window_of(mask.data[0].numpy() > 0)
+        if drawn is not None:
+            at = self.holding(drawn)
+            winner[at] = self.part(at)._commonest(mask.data[0][self.fine(at)])
+        return replace(mask, data=winner[None], grid=coarse)
 
     def onto(self, fine: Mask, coarse: Mask) -> Mask:
         """The fine mask with the blocks that ``coarse`` changed."""
@@ -83,6 +103,17 @@ class Blocks:
         index = torch.meshgrid(*wide, indexing="ij")
         fresh = coarse.data[0][index].to(fine.data.dtype)
         return replace(fine, data=torch.where(changed[index], fresh, fine.data[0])[None])
+
+    def _commonest(self, data: torch.Tensor) -> torch.Tensor:
+        blocks = self._blocks(data)
+        winner = torch.zeros(blocks.shape[:-1], dtype=data.dtype)
+        most = (blocks == 0).sum(-1)
+        for number in torch.unique(data).tolist():
+            if number:
+                count = (blocks == number).sum(-1)
+                wins = (count >= most) & (count > 0)
+                winner[wins], most[wins] = number, count[wins]
+        return winner
 
     def _blocks(self, data: torch.Tensor) -> torch.Tensor:
         """(slice, row, column, voxel of the block); blocks at the far edge repeat its voxels."""

@@ -1,17 +1,19 @@
-"""The routes that volumes and masks take, past Streamlit's own, which are several times as slow.
-
-Each asks for leave itself, since a page's login does not reach them; it comes as a bearer token.
+"""The routes that scans and outlines take, past Streamlit's own, which are several times as slow.
 
 - ``GET /medlib/cases/{case}/volume[?grid=reduced]``: how coarse it is, is in ``X-Blocks``
-- ``GET /medlib/cases/{case}/mask[?grid=reduced]``: its version is in ``X-Version``
-- ``PUT /medlib/cases/{case}/mask?base=VERSION[&merges=VERSION][&grid=reduced]``: gives the new one
+- ``GET /medlib/cases/{case}/mask[?grid=reduced]``: its version is in ``X-Version``, and where a
+  browser keeps what is not saved yet, in ``X-Drawer``
+- ``PUT /medlib/cases/{case}/mask?base=VERSION[&merges=VERSION][&grid=reduced]``: takes the box
+  that changed since ``base`` (or since ``merges``, a version aside), gives the new version
+- ``GET``, ``PUT /medlib/cases/{case}/answers`` and ``…/points``: in JSON
+- ``POST /medlib/cases/{case}/assist``: see :mod:`serving.assistant`
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+import gzip
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from anyio import to_thread
@@ -19,25 +21,31 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from medlib.io.files import FILE_ERRORS
-from medlib.space import Grid
-from medlib.workspace import Conflict, NotAllowedError, NotThereError
+from medlib.workspace import Content, WorkspaceError
+from serving.assistant import Assistant
 from serving.depot import Depot
+from serving.door import (
+    AT,
+    UNCACHED,
+    RefusedError,
+    admitted,
+    base_of,
+    blocks_of,
+    body,
+    number,
+    said,
+)
 from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
-from serving.wire import LARGEST, MaskRefusedError, decode_mask, encode_mask, encode_volume
+from serving.turning import Turn
+from serving.wire import MaskRefusedError, Patch, encode_volume, unpack
 
-_Endpoint = Callable[[Request], Awaitable[Response]]
-# Nothing of a patient may stay in the browser's cache, nor in a proxy's.
-_PRIVATE = {"Cache-Control": "no-store", "Content-Encoding": "gzip"}
-
-
-class TooLargeError(ValueError):
-    """More was sent than a mask can be."""
+_PACKED = UNCACHED | {"Content-Encoding": "gzip"}
+_MOST_SAID = 2**16  # bytes of answers or landmarks
 
 
 class Scans:
-    """Hands out scans, and takes masks in.
+    """Hands out scans, and takes in what is said of them.
 
     Args:
         shelf: where they lie.
@@ -46,20 +54,26 @@ class Scans:
 
     def __init__(self, shelf: Shelf, depot: Depot) -> None:
         self._shelf, self._depot = shelf, depot
+        self._assistant = Assistant(shelf)
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
-        at = "/medlib/cases/{case}"
+        entries = f"{AT}/{{content}}"
         return [
-            Route(f"{at}/volume", _said(self._get_volume), methods=["GET"]),
-            Route(f"{at}/mask", _said(self._get_mask), methods=["GET"]),
-            Route(f"{at}/mask", _said(self._put_mask), methods=["PUT"]),
+            Route(f"{AT}/volume", said(self._get_volume), methods=["GET"]),
+            Route(f"{AT}/mask", said(self._get_mask), methods=["GET"]),
+            Route(f"{AT}/mask", said(self._put_mask), methods=["PUT"]),
+            Route(f"{AT}/assist", said(self._assist), methods=["POST"]),
+            Route(entries, said(self._get_entries), methods=["GET"]),
+            Route(entries, said(self._put_entries), methods=["PUT"]),
         ]
+
+    # --- scans and outlines --------------------------------------------------------------------
 
     async def _get_volume(self, request: Request) -> Response:
         def make() -> tuple[Path, Blocks]:
-            case, _ = self._admitted(request, "view")
-            blocks = _blocks(request, self._shelf.grid(case))
+            case, _ = admitted(self._shelf, request, "view")
+            blocks = blocks_of(request, self._shelf.grid(case))
             key = f"volume {self._shelf.digest(case)} {blocks.factors}"
             ready = self._depot.file(
                 key, lambda: encode_volume(blocks.scan(self._shelf.volume(case)))
@@ -70,96 +84,109 @@ class Scans:
         return _packed(path, {"X-Blocks": ",".join(map(str, blocks.factors))})
 
     async def _get_mask(self, request: Request) -> Response:
-        def make() -> tuple[Path, int]:
-            case, _ = self._admitted(request, "view")
+        def make() -> tuple[Path, dict[str, str]]:
+            case, person = admitted(self._shelf, request, "view")
             version = self._shelf.newest(case)
-            blocks = _blocks(request, self._shelf.grid(case))
+            blocks = blocks_of(request, self._shelf.grid(case))
+            mark = self._shelf.mark(case, blocks)
 
             def encode() -> bytes:
-                return encode_mask(
-                    blocks.outline(self._shelf.drawing(case, version).mask), str(case)
-                )
+                shown = self._shelf.drawing(case, version).shown(blocks, {"scan": mark})
+                return shown.pack()
 
-            return self._depot.file(f"mask {case} {version} {blocks.factors}", encode), version
+            headers = {"X-Version": str(version), "X-Drawer": self._shelf.drawer(case, person)}
+            return self._depot.file(f"outline {mark} {version}", encode), headers
 
-        path, version = await to_thread.run_sync(make)
-        return _packed(path, {"X-Version": str(version)})
+        return _packed(*await to_thread.run_sync(make))
 
     async def _put_mask(self, request: Request) -> Response:
-        case, person = await to_thread.run_sync(self._admitted, request, "label")
-        base, merges = _number(request, "base"), _number(request, "merges")
-        if base is None:
-            raise MaskRefusedError("the mask does not say which version it was drawn on")
-        packed = await _body(request)
+        case, person = await to_thread.run_sync(admitted, self._shelf, request, "label")
+        base, merges = base_of(request), number(request, "merges")
+        packed = await body(request)
 
         def keep() -> int:
-            blocks = _blocks(request, self._shelf.grid(case))
-            labels = self._shelf.labels(case)
-            mask = decode_mask(packed, case=str(case), grid=blocks.coarse, labels=labels)
-            fine = self._shelf.drawing(case, base).mask
-            whole = blocks.onto(fine, mask)
-            return self._shelf.save(case, whole, base=base, by=person, merges=merges)
+            blocks, patch = self._patch(request, case, packed)
+            drawn = self._shelf.drawing(case, merges or base).changed(patch, blocks)
+            return self._shelf.save(case, replace(drawn, version=base), by=person, merges=merges)
 
         version = await to_thread.run_sync(keep)
-        digest = hashlib.sha256(packed).hexdigest()
-        return JSONResponse({"case": str(case), "version": version, "sha256": digest})
+        return JSONResponse({"case": str(case), "version": version}, headers=UNCACHED)
 
-    def _admitted(self, request: Request, action: str) -> tuple[Case, str]:
-        """The case that is asked for, and who may do this with it."""
-        case = Case.named(str(request.path_params["case"]))
-        scheme, _, link = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise NotAllowedError("a link is needed")
-        return case, self._shelf.person(link, case, action)
+    async def _assist(self, request: Request) -> Response:
+        case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")
+        base = base_of(request)
+        packed = await body(request)
+
+        def help_out() -> bytes:
+            blocks, patch = self._patch(request, case, packed)
+            try:
+                answer = self._assistant.answer(case, base, patch, blocks)
+            except (MaskRefusedError, WorkspaceError):
+                raise
+            except (ValueError, KeyError) as error:
+                raise RefusedError(_sentence(error)) from None
+            return gzip.compress(answer.pack(), compresslevel=1, mtime=0)
+
+        answer = await to_thread.run_sync(help_out)
+        return Response(answer, media_type="application/octet-stream", headers=_PACKED)
+
+    def _patch(self, request: Request, case: Case, packed: bytes) -> tuple[Blocks, Patch]:
+        """What a browser drew on this scan.
+
+        Raises:
+            MaskRefusedError: if it was drawn on another.
+        """
+        blocks = blocks_of(request, self._shelf.grid(case))
+        patch = unpack(packed, Turn.of(blocks.coarse).turned)
+        if patch.said.get("scan") != self._shelf.mark(case, blocks):
+            raise MaskRefusedError("this mask is of another scan")
+        return blocks, patch
+
+    # --- answers and landmarks -----------------------------------------------------------------
+
+    async def _get_entries(self, request: Request) -> Response:
+        def read() -> dict[str, object]:
+            case, _ = admitted(self._shelf, request, "view")
+            entries, version = self._shelf.entries(case, _content(request))
+            return {"entries": entries, "version": version}
+
+        return JSONResponse(await to_thread.run_sync(read), headers=UNCACHED)
+
+    async def _put_entries(self, request: Request) -> Response:
+        case, person = await to_thread.run_sync(admitted, self._shelf, request, "label")
+        content, base, merges = _content(request), base_of(request), number(request, "merges")
+        sent = await body(request, _MOST_SAID)
+
+        def keep() -> int:
+            try:
+                entries = json.loads(sent)["entries"]
+                places = (
+                    [] if content == Content.ANSWERS else [map(float, p) for p in entries.values()]
+                )
+                whole = isinstance(entries, dict) and all(len([*place]) == 3 for place in places)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                whole = False
+            if not whole:
+                raise MaskRefusedError("what was sent says nothing of this scan")
+            return self._shelf.save_entries(
+                case, content, entries, base=base, by=person, merges=merges
+            )
+
+        version = await to_thread.run_sync(keep)
+        return JSONResponse({"case": str(case), "version": version}, headers=UNCACHED)
 
 
-def _blocks(request: Request, grid: Grid) -> Blocks:
-    wants_reduced = request.query_params.get("grid") == "reduced"
-    return Blocks.within(grid) if wants_reduced else Blocks(grid)
+def _content(request: Request) -> Content:
+    """Which of the two is meant."""
+    name = str(request.path_params["content"])
+    if name not in (Content.ANSWERS, Content.POINTS):
+        raise WorkspaceError("there are answers and points")
+    return Content(name)
 
 
-def _number(request: Request, name: str) -> int | None:
-    said = request.query_params.get(name, "")
-    return int(said) if said.isdecimal() and said.isascii() and len(said) < 10 else None
-
-
-async def _body(request: Request) -> bytes:
-    """What was sent, which may be no more than a mask can be, whatever it says of itself."""
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST:
-            raise TooLargeError(f"a mask has at most {LARGEST // 2**20} MB when it is packed")
-    return bytes(received)
+def _sentence(error: Exception) -> str:
+    return str(error.args[0]) if error.args else "this cannot be done here"
 
 
 def _packed(path: Path, said: dict[str, str]) -> Response:
-    return FileResponse(path, media_type="application/octet-stream", headers=_PRIVATE | said)
-
-
-_STATUS: Mapping[type[ValueError], int] = {
-    NotAllowedError: 401,
-    NotThereError: 404,
-    Conflict: 409,
-    TooLargeError: 413,
-    MaskRefusedError: 422,
-}
-
-
-def _said(endpoint: _Endpoint) -> _Endpoint:
-    """What cannot be done is said in a sentence, with the status that the browser acts on."""
-
-    @wraps(endpoint)
-    async def saying(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (*FILE_ERRORS, ValueError) as error:
-            status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
-            # Other words may hold paths and names: a page shows them, not what a browser fetches.
-            reason = str(error) if status != 500 else "the scan or its outline cannot be read"
-            body: dict[str, str | int] = {"reason": reason}
-            if isinstance(error, Conflict):
-                body |= {"newest": error.theirs.id, "aside": error.mine.id}
-            return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
-
-    return saying
+    return FileResponse(path, media_type="application/octet-stream", headers=_PACKED | said)

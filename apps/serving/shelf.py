@@ -1,18 +1,24 @@
-"""A workspace as the viewer sees it: a scan, its outline by one label set, and who may do what."""
+"""A workspace as the viewer sees it: a scan, what is said of it by one label set, and who may."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-import threading
-from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
-from medlib.workspace import NotAllowedError, NotThereError, Seen, Workspace, may
-from serving.wire import flat
+from medlib.workspace import Content, NotAllowedError, NotThereError, Seen, Workspace, may
+from medlib.workspace.schema import Prediction
+from serving.drawing import Drawing
+from serving.recent import Recent
+from serving.reduced import Blocks
+from serving.wire import MaskRefusedError
 
 _CASE = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,8})")
 
@@ -48,19 +54,6 @@ class Case:
         return cls(int(said[1]), int(said[2]))
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """An outline of a scan.
-
-    Args:
-        mask: on the scan's grid, in one layer.
-        version: its number in the workspace; 0 where nothing has been saved yet.
-    """
-
-    mask: Mask
-    version: int
-
-
 class Shelf:
     """Reads scans and outlines of a workspace, and keeps outlines.
 
@@ -70,8 +63,10 @@ class Shelf:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._volumes: OrderedDict[int, Volume] = OrderedDict()
-        self._lock = threading.Lock()
+        self._volumes: Recent[int, Volume] = Recent(2)
+        self._drawings: Recent[tuple[Case, int], Drawing] = Recent(4)
+
+    # --- who may -----------------------------------------------------------------------------
 
     def sign(self, case: Case, person: str, action: str) -> str:
         """Leave for a browser, for an hour or two; the same one for the whole hour.
@@ -101,6 +96,8 @@ class Shelf:
             raise NotAllowedError(f"{person} may not {action} this")
         return person
 
+    # --- the scan ----------------------------------------------------------------------------
+
     def labels(self, case: Case) -> Labels:
         """The structures to be outlined."""
         return self._workspace.versions.labels(case.label_set)
@@ -109,64 +106,124 @@ class Shelf:
         """Of the scan's files."""
         return self._workspace.scans.get(case.scan).digest
 
+    def mark(self, case: Case, blocks: Blocks) -> str:
+        """Tells what was drawn on this scan, on this grid of it, from all else."""
+        grid = json.dumps(blocks.coarse.to_dict())
+        said = f"{self.digest(case)} {case} {grid}"
+        return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+    def drawer(self, case: Case, person: str) -> str:
+        """Where a browser keeps what one person has not saved yet of this case."""
+        label_set = self._workspace.label_sets.get(case.label_set).name
+        said = f"{self._workspace.folder.resolve()} {self.digest(case)} {label_set} {person}"
+        return hashlib.sha256(said.encode()).hexdigest()[:24]
+
     def volume(self, case: Case) -> Volume:
         """The scan; the last two are remembered."""
-        with self._lock:
-            if case.scan not in self._volumes:
-                self._volumes[case.scan] = self._workspace.scans.volume(case.scan)
-                if len(self._volumes) > 2:
-                    self._volumes.popitem(last=False)
-            self._volumes.move_to_end(case.scan)
-            return self._volumes[case.scan]
+        return self._volumes.get(case.scan, lambda: self._workspace.scans.volume(case.scan))
 
     def grid(self, case: Case) -> Grid:
         """Where the scan's voxels are."""
         return self._workspace.scans.grid(case.scan)
 
-    def newest(self, case: Case) -> int:
+    # --- outlines ----------------------------------------------------------------------------
+
+    def newest(self, case: Case, content: Content = Content.MASK) -> int:
         """The version that counts; 0 where there is none."""
-        head = self._workspace.versions.head(case.scan, case.label_set)
+        head = self._workspace.versions.head(case.scan, case.label_set, content)
         return head.id if head else 0
 
     def drawing(self, case: Case, version: int) -> Drawing:
-        """A version of the outline; version 0 is an empty one.
+        """A version of the outline; version 0 is an empty one. The last few are remembered.
 
         Raises:
             NotThereError: when the version is of another case.
             MaskRefusedError: when its structures overlap.
         """
-        labels = self.labels(case)
+        found = self._drawings.get((case, version), lambda: self._read(case, version))
+        labels = self.labels(case)  # more may be asked than when it was remembered
+        return replace(found, mask=replace(found.mask, labels=labels))
+
+    def _read(self, case: Case, version: int) -> Drawing:
         if not version:
             grid = self.grid(case)
-            return Drawing(Mask(torch.zeros(1, *grid.shape, dtype=torch.uint8), grid, labels), 0)
+            empty = torch.zeros(1, *grid.shape, dtype=torch.uint8)
+            return Drawing(Mask(empty, grid, self.labels(case)), 0)
         row = self._workspace.versions.get(version)
         if (row.scan_id, row.label_set_id) != (case.scan, case.label_set):
             raise NotThereError("there is no such version of this scan")
         mask = self._workspace.versions.mask(version)
-        return Drawing(replace(mask, data=flat(mask)), version)
+        return Drawing(replace(mask, data=flat(mask)), version, Seen.from_dict(row.seen))
 
-    def save(self, case: Case, mask: Mask, *, base: int, by: str, merges: int | None = None) -> int:
-        """Keep a mask as the newest version, and give its number.
-
-        What the version that was drawn on says of slices that are done, and of structures that
-        were looked for, still holds.
+    def save(self, case: Case, drawn: Drawing, *, by: str, merges: int | None = None) -> int:
+        """Keep an outline as the newest version, and give its number.
 
         Args:
             case: that it is of.
-            mask: on the scan's grid.
-            base: the version that was drawn on; 0 where there was none.
+            drawn: with the version that it was drawn on; 0 where there was none.
             by: the author.
             merges: a version set aside that this one takes the place of.
 
         Raises:
             Conflict: when somebody saved meanwhile; the mask is kept aside.
         """
-        seen = Seen()
-        if base:
-            row = self._workspace.versions.get(base)
-            seen = Seen.from_dict(row.seen)
-            mask = replace(mask, annotated=None if row.annotated is None else tuple(row.annotated))
         saved = self._workspace.versions.save_mask(
-            case.scan, case.label_set, mask, base=base or None, by=by, seen=seen, merges=merges
-        )
+            case.scan, case.label_set, drawn.mask,
+            base=drawn.version or None, by=by, seen=drawn.seen, merges=merges,
+        )  # fmt: skip
+        self._drawings.put((case, saved.id), replace(drawn, version=saved.id))
         return saved.id
+
+    def predicted(self, case: Case) -> Prediction | None:
+        """What a model outlined here last; None where none did."""
+        rows = self._workspace.models.predictions(scan=case.scan)
+        of_case = (r for r in rows if (r.label_set_id, r.content) == (case.label_set, Content.MASK))
+        return next(of_case, None)
+
+    def predicted_mask(self, prediction: int) -> Mask:
+        """Its outline, in one layer."""
+        mask = self._workspace.models.mask(prediction)
+        return replace(mask, data=flat(mask))
+
+    def doubt(self, prediction: int) -> Volume | None:
+        """How unsure the model was of each voxel, if it said."""
+        return self._workspace.models.uncertainty(prediction)
+
+    # --- answers and landmarks -----------------------------------------------------------------
+
+    def entries(self, case: Case, content: Content) -> tuple[dict[str, Any], int]:
+        """What is said of the study (or where landmarks lie, LPS millimetres), and its version."""
+        head = self._workspace.versions.head(case.scan, case.label_set, content)
+        return (dict(head.entries), head.id) if head else ({}, 0)
+
+    def save_entries(
+        self,
+        case: Case,
+        content: Content,
+        entries: Mapping[str, Any],
+        *,
+        base: int,
+        by: str,
+        merges: int | None = None,
+    ) -> int:
+        """Keep answers or landmarks as the newest version, and give its number.
+
+        Raises:
+            Conflict: when somebody saved meanwhile; these are kept aside.
+            WorkspaceError: for what was not asked, and what is no answer to it.
+        """
+        versions = self._workspace.versions
+        keep = versions.save_answers if content == Content.ANSWERS else versions.save_points
+        saved = keep(case.scan, case.label_set, entries, base=base or None, by=by, merges=merges)
+        return saved.id
+
+
+def flat(mask: Mask) -> torch.Tensor:
+    """A mask's ids in one layer: (1, slice, row, column).
+
+    Raises:
+        MaskRefusedError: when structures overlap.
+    """
+    if len(mask.data) > 1 and bool(((mask.data > 0).sum(0) > 1).any()):
+        raise MaskRefusedError("structures of this outline overlap, and cannot be painted as one")
+    return mask.data.amax(0, keepdim=True)

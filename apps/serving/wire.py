@@ -1,37 +1,90 @@
-"""Scans and outlines as the browser wants them: NIfTI whose axes run to the right, front, head.
+"""Scans and outlines as the browser wants them, with axes to the right, front and head.
 
-The viewer's own order is that one, so that it turns nothing; a mask that comes back is turned
-onto the scan's grid here, where it is tested. Nothing is interpolated either way.
+A scan goes as NIfTI. Of an outline only a box of voxels goes, either way, with what is said of it:
+a line of JSON, then a byte a voxel.
 """
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
-import torch
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
-from medlib.space import Grid
-from medlib.transforms import Move, resample
-from medlib.types import Labels, Mask, Volume
+from medlib.types import Mask, Volume
+from serving.turning import Turn, upright
 
 LARGEST = 64 * 2**20
-"""Bytes of a compressed mask; a whole-body CT with a hundred structures has a tenth of it."""
-_OFFSET = 352  # bytes before the voxels of a single-file NIfTI-1
+"""Bytes that may be sent; a packed whole-body CT with a hundred structures has a tenth of it."""
+_LONGEST = 2**17  # bytes of the line: a few thousand slices, hundreds of clicks
+_EMPTY = np.zeros((0, 0, 0), np.uint8)
+
+Ids = npt.NDArray[np.uint8]
+Window = tuple[slice, slice, slice]
 
 
 class MaskRefusedError(ValueError):
     """A mask is not of this scan, or none that can be painted."""
 
 
-def wire_grid(grid: Grid) -> Grid:
-    """The same voxels with axes (to the head, to the front, to the right)."""
-    return grid.reoriented("SAR")
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A box of an outline, as the viewer has it.
+
+    Args:
+        ids: of its voxels, along the viewer's axes (axial, coronal, sagittal slices).
+        start: its first voxel.
+        said: of it: plain JSON values.
+    """
+
+    ids: Ids = field(default_factory=lambda: _EMPTY)
+    start: tuple[int, int, int] = (0, 0, 0)
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def window(self) -> Window:
+        """The voxels that it covers."""
+        a, b, c = (slice(s, s + n) for s, n in zip(self.start, self.ids.shape, strict=True))
+        return a, b, c
+
+    def pack(self) -> bytes:
+        """The line and the voxels; the browser counts x, y, z."""
+        low = [*self.start[::-1]]
+        high = [s + n - 1 for s, n in zip(low, self.ids.shape[::-1], strict=True)]
+        box = {"low": low, "high": high} if self.ids.size else {"low": None, "high": None}
+        line = json.dumps(dict(self.said) | box, separators=(",", ":"), allow_nan=False)
+        return line.encode() + b"\n" + self.ids.tobytes()
+
+
+def unpack(packed: bytes, shape: tuple[int, int, int]) -> Patch:
+    """The patch that a browser sent.
+
+    Args:
+        packed: gzipped.
+        shape: of the scan, along the viewer's axes.
+
+    Raises:
+        MaskRefusedError: when it is none, with what is wrong.
+    """
+    line, _, voxels = _unpacked(packed, _LONGEST + int(np.prod(shape))).partition(b"\n")
+    try:
+        said = json.loads(line)
+        low, high = said.pop("low"), said.pop("high")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        raise MaskRefusedError("the mask does not say what it is") from None
+    if low is None and high is None and not voxels:
+        return Patch(said=said)
+    box = _box(low, high, shape)
+    size = [at.stop - at.start for at in box]
+    if len(voxels) != np.prod(size):
+        raise MaskRefusedError("the mask has not as many voxels as its box")
+    ids = np.frombuffer(voxels, np.uint8).reshape(size)
+    return Patch(ids, (box[0].start, box[1].start, box[2].start), said)
 
 
 def encode_volume(volume: Volume) -> bytes:
@@ -42,106 +95,79 @@ def encode_volume(volume: Volume) -> bytes:
     """
     if volume.data.shape[0] != 1:
         raise ValueError(f"a scan of {volume.data.shape[0]} channels cannot be shown as one")
-    values = _turned(volume).data[0].numpy()
+    values = Turn.of(volume.grid).view(volume.data[0].numpy())
     whole = np.issubdtype(values.dtype, np.integer) or bool((values == np.rint(values)).all())
-    if whole and values.min(initial=0) >= -32768 and values.max(initial=0) <= 32767:
-        return _nifti(values.astype(np.int16), volume.grid, "")
-    return _nifti(values.astype(np.float32), volume.grid, "")
-
-
-def encode_mask(mask: Mask, case: str) -> bytes:
-    """A mask as NIfTI, which says whose it is.
-
-    Raises:
-        MaskRefusedError: when structures overlap, or ids do not fit into a byte.
-    """
-    values = flat(mask)
-    if values.numel() and int(values.max()) > 255:
-        raise MaskRefusedError("the viewer paints ids up to 255; these structures have larger ones")
-    turned = _turned(Mask(values, mask.grid))
-    return _nifti(turned.data[0].numpy().astype(np.uint8), mask.grid, case)
-
-
-def flat(mask: Mask) -> torch.Tensor:
-    """A mask's ids in one layer: (1, slice, row, column).
-
-    Raises:
-        MaskRefusedError: when structures overlap.
-    """
-    if bool(((mask.data > 0).sum(0) > 1).any()):
-        raise MaskRefusedError("structures of this outline overlap, and cannot be painted as one")
-    return mask.data.amax(0, keepdim=True)
-
-
-def decode_mask(packed: bytes, *, case: str, grid: Grid, labels: Labels) -> Mask:
-    """The mask that a browser sent.
-
-    Args:
-        packed: gzipped NIfTI.
-        case: whose it must be.
-        grid: the scan's, or the coarse one that was served.
-        labels: its ids must be of this table.
-
-    Raises:
-        MaskRefusedError: when it is no such mask, with what is wrong.
-    """
-    landing = wire_grid(grid)
-    raw = _unpacked(packed, _OFFSET + int(np.prod(grid.shape)))
-    values, affine, owner = _parsed(raw, landing)
-    if owner != case:
-        raise MaskRefusedError("this mask is of another scan")
-    if not Grid.from_ras(landing.shape[::-1], affine).close_to(landing):
-        raise MaskRefusedError("this mask lies elsewhere than the scan: it is of another one")
-    if unknown := sorted(set(np.unique(values).tolist()) - {0, labels.ignored, *labels.ids}):
-        raise MaskRefusedError(f"the mask holds ids without a structure: {unknown[:8]}")
-    found = Mask(torch.from_numpy(values.copy())[None], landing, labels)
-    turned: Mask = resample(found, Move(landing, grid))
-    return turned
-
-
-def _turned(value: Any) -> Any:
-    return resample(value, Move(value.grid, wire_grid(value.grid)))
-
-
-def _nifti(values: npt.NDArray[Any], grid: Grid, owner: str) -> bytes:
-    affine = wire_grid(grid).to_ras()
+    fits = whole and values.min(initial=0) >= -32768 and values.max(initial=0) <= 32767
+    values = values.astype(np.int16 if fits else np.float32)
+    affine = upright(volume.grid).to_ras()
     image = nibabel.Nifti1Image(values.T, affine, dtype=values.dtype)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(1.0, 0.0)
-    image.header["descrip"] = owner.encode()
     image.set_sform(affine, code=1)
-    image.set_qform(None if grid.is_sheared else affine, code=int(not grid.is_sheared))
+    image.set_qform(
+        None if volume.grid.is_sheared else affine, code=int(not volume.grid.is_sheared)
+    )
     packed: bytes = image.to_bytes()
     return packed
 
 
-def _unpacked(packed: bytes, size: int) -> bytes:
-    """Exactly so many bytes; a bomb is not unpacked further than that."""
+def patch_of(mask: Mask, said: Mapping[str, Any]) -> Patch:
+    """The box that holds all structures of a mask of one layer.
+
+    Raises:
+        MaskRefusedError: when ids do not fit into a byte.
+    """
+    values = mask.data[0].numpy()
+    if values.size and int(values.max()) > 255:
+        raise MaskRefusedError("the viewer paints ids up to 255; these structures have larger ones")
+    window = window_of(values > 0)
+    if window is None:
+        return Patch(said=said)
+    shown = Turn.of(mask.grid)
+    a, b, c = (at.start for at in shown.shown_window(window))
+    return Patch(shown.view(values)[shown.shown_window(window)].astype(np.uint8), (a, b, c), said)
+
+
+def window_of(inside: npt.NDArray[np.bool_]) -> Window | None:
+    """The smallest window that holds all that is true; None where nothing is."""
+    spans = []
+    for axis in range(3):
+        # What was found of earlier axes narrows where the later ones are looked for.
+        lines = np.flatnonzero(inside.any(tuple(k for k in range(3) if k != axis)))
+        if not len(lines):
+            return None
+        spans.append(slice(int(lines[0]), int(lines[-1]) + 1))
+        inside = inside[(slice(None),) * axis + (spans[-1],)]
+    return spans[0], spans[1], spans[2]
+
+
+def _box(low: object, high: object, shape: tuple[int, int, int]) -> Window:
+    """A box as the browser says it (x, y, z; its last voxel included), if the scan has it."""
+    ends = []
+    for corner in (low, high):
+        if not (
+            isinstance(corner, list) and len(corner) == 3 and all(_is_index(n) for n in corner)
+        ):
+            raise MaskRefusedError("the mask does not say where its box lies")
+        ends.append(corner[::-1])
+    for first, last, n in zip(*ends, shape, strict=True):
+        if not 0 <= first <= last < n:
+            raise MaskRefusedError("the mask reaches beyond the scan: it is of another one")
+    a, b, c = (slice(first, last + 1) for first, last in zip(*ends, strict=True))
+    return a, b, c
+
+
+def _is_index(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """At most so many bytes; a bomb is not unpacked further than that."""
     stream = zlib.decompressobj(wbits=31)
     try:
-        raw = stream.decompress(packed, size + 1)
+        raw = stream.decompress(packed, most)
     except zlib.error:
         raise MaskRefusedError("the mask was damaged on its way: it is no gzip") from None
-    if len(raw) != size or not stream.eof or stream.unused_data:
-        raise MaskRefusedError("the mask has not as many voxels as the scan")
+    if not stream.eof or stream.unused_data:
+        raise MaskRefusedError("the mask was cut short, or has more voxels than the scan")
     return raw
-
-
-def _parsed(
-    raw: bytes, landing: Grid
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], str]:
-    try:
-        header = nibabel.Nifti1Header(raw[:348], check=False)
-        dtype, shape = header.get_data_dtype(), tuple(header.get_data_shape())
-        affine = header.get_sform()
-        owner = header["descrip"].item().decode()
-        offset = float(header["vox_offset"])
-    except (HeaderDataError, WrapStructError, KeyError, ValueError):
-        raise MaskRefusedError("the mask is no NIfTI image") from None
-    if dtype != np.uint8 or offset != _OFFSET:
-        raise MaskRefusedError("a mask holds one byte a voxel")
-    if shape != landing.shape[::-1]:
-        raise MaskRefusedError(f"the mask has {shape} voxels, the scan {landing.shape[::-1]}")
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise MaskRefusedError("the mask does not say where it lies")
-    return np.frombuffer(raw, np.uint8, offset=_OFFSET).reshape(landing.shape), affine, owner

@@ -11,9 +11,10 @@ import streamlit as st
 
 from medlib.planes import CT_WINDOWS, default_window
 from medlib.types import CTVolume, Labels, Volume
+from medlib.workspace import Question
 from viewer.script import address
 
-Event = Literal["saved", "next", "action"]
+Event = Literal["saved", "next"]
 # Streamlit runs this text as a module; all it does is to load the real one. The line breaks
 # tell Streamlit that it is no path.
 _LOADER = """
@@ -40,21 +41,6 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Action:
-    """Something that the server does to an outline when it is asked to.
-
-    Args:
-        id: comes back with the event.
-        label: on the button.
-        help: a sentence about it.
-    """
-
-    id: str
-    label: str
-    help: str = ""
-
-
-@dataclass(frozen=True)
 class Shown:
     """A scan in the viewer.
 
@@ -69,7 +55,9 @@ class Shown:
         may_reduce: whether a browser without a graphics card gets a coarser grid.
         readonly: nothing can be painted.
         has_next: there is a scan after it.
-        actions: what the server can do.
+        questions: to be answered about the study.
+        landmarks: to be placed.
+        has_model: a model has outlined this scan.
     """
 
     case: str
@@ -82,7 +70,9 @@ class Shown:
     may_reduce: bool = True
     readonly: bool = False
     has_next: bool = False
-    actions: Sequence[Action] = ()
+    questions: Sequence[Question] = ()
+    landmarks: Sequence[str] = ()
+    has_model: bool = False
 
 
 def viewer(
@@ -99,14 +89,12 @@ def viewer(
         on_event: called before the page runs because of an event.
 
     Returns:
-        What the browser said in this run: ``saved`` (case, version, sha256), ``next`` (case), or
-        ``action`` (action, case, version, structure, voxel, plane; all is saved by then).
+        What the browser said in this run: ``saved`` (case, version) or ``next`` (case).
     """
     data = asdict(shown) | {
         "instance": key,
         "script": address(),
-        "volume": f"/medlib/cases/{shown.case}/volume",
-        "mask": f"/medlib/cases/{shown.case}/mask",
+        "at": f"/medlib/cases/{shown.case}",
         "labels": [{"id": e.id, "name": e.name, "colour": e.colour} for e in shown.labels],
     }
     found = _component()(
@@ -114,10 +102,9 @@ def viewer(
         data=data,
         on_saved_change=on_event,
         on_next_change=on_event,
-        on_action_change=on_event,
         on_renew_change=lambda: None,  # the run itself brings the new link
     )
-    events: tuple[Event, ...] = ("saved", "next", "action")
+    events: tuple[Event, ...] = ("saved", "next")
     return {name: found[name] for name in events if found.get(name)}
 
 

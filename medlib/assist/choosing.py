@@ -174,7 +174,7 @@ def next_scans(
 
 
 def next_slices(
-    beliefs: Probabilities, *, axis: int = 0, done: Sequence[int] = (), count: int = 1
+    beliefs: Probabilities | Volume, *, axis: int = 0, done: Sequence[int] = (), count: int = 1
 ) -> list[SliceSuggestion]:
     """The slices of a scan to label, the most useful first: doubtful, and not beside one done.
 
@@ -183,7 +183,8 @@ def next_slices(
     the scan's length on.
 
     Args:
-        beliefs: of a model, on the scan's grid.
+        beliefs: of a model, on the scan's grid; or how unsure it was of each voxel, 0 to 1, where
+            only that was kept.
         axis: of the grid along which slices are drawn: 0, 1 or 2.
         done: numbers of slices that are labelled.
         count: how many to name; fewer, if fewer are not done.
@@ -207,7 +208,8 @@ def next_slices(
     size, step = beliefs.grid.shape[axis], beliefs.grid.spacing[axis]
     if strange := [number for number in done if not 0 <= number < size]:
         raise ValueError(f"slice {strange[0]} cannot be done: there are {size}, 0 to {size - 1}")
-    doubts = doubt(beliefs).sum(tuple(k for k in range(3) if k != axis), dtype=np.float64)
+    unsure = to_numpy(beliefs)[0] if isinstance(beliefs, Volume) else doubt(beliefs)
+    doubts = unsure.sum(tuple(k for k in range(3) if k != axis), dtype=np.float64)
     shares = doubts / (doubts.max() or 1.0)
     reach = max(size / 8, 1.0)
     taken = list(done)

@@ -196,3 +196,12 @@ class Models:
         if row.file is None:
             raise NotThereError(f"prediction {prediction} holds {row.content}, no mask")
         return io.read_mask(self._files.path(row.file), labels=labels, on=grid)
+
+    def uncertainty(self, prediction: int) -> Volume | None:
+        """How unsure the model was of each voxel, 0 to 1; None where it did not say."""
+        from medlib.io import read_volume
+        from medlib.types import Volume
+
+        with self._database.reading() as session:
+            file = found(session, Prediction, prediction).uncertainty
+        return None if file is None else read_volume(self._files.path(file), Volume)

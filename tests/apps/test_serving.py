@@ -1,6 +1,7 @@
 """Routes for scans and outlines: only who may, only what belongs, and never half of it."""
 
 import gzip
+import json
 import sys
 
 import numpy as np
@@ -27,7 +28,8 @@ from serving.headers import HEADERS, SecurityHeaders  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
-from serving.wire import encode_mask, encode_volume  # noqa: E402
+from serving.turning import Turn, upright  # noqa: E402
+from serving.wire import Patch, encode_volume, patch_of, unpack  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
@@ -75,8 +77,24 @@ def put(client, shelf, content, case=ONE, query="base=0", **how):
     return client.put(url, content=content, headers=leave(shelf, **how))
 
 
-def drawn(case=ONE, grid=AWRY, value=1, at=3):
-    return gzip.compress(encode_mask(painted(value, at, grid), str(case)))
+NOTHING_DONE = {"whole": False, "slices": []}
+
+
+def drawn(shelf, case=ONE, value=1, at=3, **more):
+    """What a browser sends of a row that was painted."""
+    said = {"scan": shelf.mark(case, Blocks(shelf.grid(case))), "seen": NOTHING_DONE, "annotated": None} | more
+    return gzip.compress(patch_of(painted(value, at, AWRY), said).pack())
+
+
+def served(answer):
+    """The outline that a browser gets, whole: (x, y, z), and what is said of it."""
+    line, _, voxels = answer.content.partition(b"\n")
+    said = json.loads(line)
+    whole = np.zeros(upright(AWRY).shape[::-1], np.uint8)
+    if voxels:
+        at = tuple(slice(a, b + 1) for a, b in zip(said["low"], said["high"], strict=True))
+        whole[at] = np.frombuffer(voxels, np.uint8).reshape(whole[at].shape, order="F")
+    return whole, said
 
 
 # --- what is shown --------------------------------------------------------------------------
@@ -109,7 +127,7 @@ def test_leave_is_for_one_case_for_a_while_and_for_one_thing(client, shelf, work
     assert client.get(url).status_code == 401
     assert client.get(url, headers=leave(shelf, TWO)).status_code == 401
     assert client.get(url, headers=leave(shelf, Case(1, 2))).status_code == 401
-    assert put(client, shelf, drawn(), action="view").status_code == 401
+    assert put(client, shelf, drawn(shelf), action="view").status_code == 401
     good = leave(shelf)["Authorization"]
     for forged in (good[:-2] + "AA", good + "A", "Bearer ", "Bearer é".encode().decode("latin-1"),
                    "Basic " + good.split()[1]):  # fmt: skip
@@ -125,10 +143,11 @@ def test_whoever_lost_the_right_meanwhile_has_no_leave(client, shelf, workspace)
     boss = "long enough, one hopes"
     workspace.people.add("root", Role.ADMINISTRATOR, by="root", password=boss)
     workspace.people.add("ada", Role.READER, by="root", password=boss)
-    assert put(client, shelf, drawn()).status_code == 200
+    answer = put(client, shelf, drawn(shelf))
+    assert answer.status_code == 200, answer.text
     workspace.people.change("ada", active=False, by="root")
-    assert put(client, shelf, drawn(), query="base=1").status_code == 401
-    assert put(client, shelf, drawn(), query="base=1", person="nobody").status_code == 401
+    assert put(client, shelf, drawn(shelf), query="base=1").status_code == 401
+    assert put(client, shelf, drawn(shelf), query="base=1", person="nobody").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -147,12 +166,14 @@ def test_names_that_lead_elsewhere_lead_nowhere(client, shelf, case):
 def test_a_mask_comes_to_lie_where_it_was_drawn(client, shelf, workspace):
     """By nibabel's orientation, not ours: the voxel at a place of the patient."""
     headers = leave(shelf)
-    served = client.get("/medlib/cases/1-1/mask", headers=headers)
-    image = nibabel.Nifti1Image.from_bytes(served.content)
-    data = np.asarray(image.dataobj).copy()
-    data[5, 2, 1] = 2
-    raw = served.content[:352] + data.tobytes(order="F")
-    answer = put(client, shelf, gzip.compress(raw))
+    volume = client.get("/medlib/cases/1-1/volume", headers=headers)
+    image = nibabel.Nifti1Image.from_bytes(volume.content)
+    empty, said = served(client.get("/medlib/cases/1-1/mask", headers=headers))
+    assert empty.shape == image.shape
+    assert not empty.any()
+    line = {"scan": said["scan"], "low": [5, 2, 1], "high": [5, 2, 1]}
+    line |= {"seen": NOTHING_DONE, "annotated": None}
+    answer = put(client, shelf, gzip.compress(json.dumps(line).encode() + b"\n\x02"))
     assert answer.json()["version"] == 1
     mask = workspace.versions.mask(1)
     (index,) = np.argwhere(mask.data[0].numpy())
@@ -162,57 +183,118 @@ def test_a_mask_comes_to_lie_where_it_was_drawn(client, shelf, workspace):
     assert mask.data.max() == 2
     assert workspace.versions.get(1).author == "ada"
     again = client.get("/medlib/cases/1-1/mask", headers=headers)
-    assert again.content == raw
+    whole, _ = served(again)
+    assert np.argwhere(whole).tolist() == [[5, 2, 1]]
     assert again.headers["x-version"] == "1"
 
 
+@given(grid=grids())
+def test_turning_is_what_reorienting_the_grid_is(grid):
+    """A slice or window of the viewer lies where the grid's own does."""
+    turn, shown = Turn.of(grid), upright(grid)
+    assert turn.turned == shown.shape
+    numbers = np.arange(np.prod(grid.shape)).reshape(grid.shape)
+    index = np.argwhere(numbers >= 0).reshape(*grid.shape, 3)
+    for at in np.ndindex(*shown.shape):
+        here = [int(np.ravel_multi_index(at, shown.shape))]
+        own = np.argwhere(numbers == turn.view(numbers).ravel()[here])[0]
+        np.testing.assert_allclose(grid.to_patient(own), shown.to_patient(at), atol=1e-6)
+        for axis in range(3):
+            own_axis, own_index = turn.own(axis, at[axis])
+            assert own[own_axis] == own_index
+            assert turn.shown(own_axis, own_index) == (axis, at[axis])
+    window = tuple(slice(n // 2, n) for n in shown.shape)
+    back = turn.own_window(window)
+    assert turn.shown_window(back) == window
+    cut = {tuple(i) for i in index[back].reshape(-1, 3).tolist()}
+    assert cut == {
+        tuple(np.argwhere(numbers == n)[0].tolist()) for n in turn.view(numbers)[window].ravel()
+    }
+
+
 def test_a_stale_mask_is_kept_aside_and_can_be_put_on_top(client, shelf, workspace):
-    assert put(client, shelf, drawn(at=1)).json()["version"] == 1
-    stale = put(client, shelf, drawn(at=2))
+    assert put(client, shelf, drawn(shelf, at=1)).json()["version"] == 1
+    stale = put(client, shelf, drawn(shelf, at=2))
     assert stale.status_code == 409
     said = stale.json()
     assert said["newest"] == 1
     assert workspace.versions.head(1, 1).id == 1
     aside = workspace.versions.mask(said["aside"])
     assert torch.equal(aside.data, painted(at=2, grid=AWRY).data)
-    mine = put(client, shelf, drawn(at=2), query=f"base=1&merges={said['aside']}")
+    mine = put(client, shelf, drawn(shelf, at=2), query=f"base=1&merges={said['aside']}")
     assert mine.status_code == 200
     assert workspace.versions.head(1, 1).id == mine.json()["version"]
     assert workspace.versions.aside(1, 1) == []
 
 
-def test_slices_that_are_done_stay_done(client, shelf, workspace):
+def test_slices_are_done_where_the_browser_says(client, shelf, workspace):
+    """The scan is stored awry: its own axes are others, and run the other way."""
     first = workspace.versions.save_mask(
         1, 1, painted(grid=AWRY), base=None, by="ada", seen=Seen.of([2, 3])
     )
-    after = put(client, shelf, drawn(at=4), query=f"base={first.id}").json()["version"]
-    assert Seen.from_dict(workspace.versions.get(after).seen).indices() == (2, 3)
+    _, said = served(client.get("/medlib/cases/1-1/mask", headers=leave(shelf)))
+    # AWRY's slices run to the left and up its axis 0; the viewer's axis 2 counts to the right.
+    right = upright(AWRY)
+    for axis, index in said["seen"]["slices"]:
+        place = [0, 0, 0]
+        place[axis] = index
+        own = AWRY.to_index(right.to_patient(place))
+        assert round(own[0]) in (2, 3)
+    more = {"whole": False, "slices": [*said["seen"]["slices"], [0, 1]]}
+    body = drawn(shelf, at=4, seen=more, annotated=["liver"])
+    after = put(client, shelf, body, query=f"base={first.id}").json()["version"]
+    row = workspace.versions.get(after)
+    assert Seen.from_dict(row.seen).indices() == (2, 3)
+    height = [own for axis, own in row.seen["slices"] if axis != 0]
+    assert len(height) == 1
+    place = upright(AWRY).to_patient([1, 0, 0])
+    (axis,) = [axis for axis, _ in row.seen["slices"] if axis]
+    assert round(AWRY.to_index(place)[axis]) == height[0]
+    assert row.annotated == ["liver"]
+    whole = drawn(shelf, at=4, seen={"whole": True, "slices": []})
+    put(client, shelf, whole, query=f"base={after}")
+    assert str(workspace.scans.get(1).status) == "labelled"
 
 
-def bad_masks():
-    other = Grid.from_axes(AWRY.shape, origin=(0, 0, 0))
-    whole = encode_mask(painted(grid=AWRY), str(ONE))
-    floats = nibabel.Nifti1Image(np.zeros(AWRY.shape[::-1], np.float32), np.eye(4)).to_bytes()
+def bad_masks(shelf):
+    ids = np.zeros(upright(AWRY).shape, np.uint8)
+    said = {"scan": shelf.mark(ONE, Blocks(shelf.grid(ONE))), "seen": NOTHING_DONE, "annotated": None}
+    whole = Patch(ids, (0, 0, 0), said).pack()
+    line, _, voxels = whole.partition(b"\n")
+
+    def but(**more):
+        return gzip.compress(json.dumps(json.loads(line) | more).encode() + b"\n" + voxels)
+
     return {
-        "of another scan": drawn(TWO),
-        "on another grid": drawn(grid=other),
-        "of another size": drawn(grid=Grid.from_axes((4, 6, 8))),
-        "with a strange id": drawn(value=9),
+        "of another scan": drawn(shelf, TWO),
+        "of nothing": drawn(shelf, scan=None),
+        "with a strange id": gzip.compress(line + b"\n" + b"\x09" * len(voxels)),
+        "beyond the scan": but(high=[99, 5, 4]),
+        "a box upside down": but(low=[3, 0, 0], high=[2, 5, 4]),
+        "another box": but(high=[1, 1, 1]),
+        "no box": but(low="0", high=None),
+        "fractions": but(low=[0.5, 0, 0]),
+        "truths": but(low=[False, False, False]),
+        "a slice too high": but(seen={"whole": False, "slices": [[0, 99]]}),
+        "a strange axis": but(seen={"whole": False, "slices": [[3, 0]]}),
+        "a word for done": but(seen={"whole": "yes", "slices": []}),
+        "nothing done": but(seen=None),
+        "nobody's structure": but(annotated=["heart"]),
         "not gzipped": whole,
-        "cut short": drawn()[:-9],
-        "two in one": drawn() + drawn(),
+        "cut short": drawn(shelf)[:-9],
+        "two in one": drawn(shelf) + drawn(shelf),
         "a bomb": gzip.compress(whole + bytes(50_000_000)),
-        "floats": gzip.compress(floats),
         "noise": gzip.compress(np.random.default_rng(0).bytes(len(whole))),
+        "deep": gzip.compress(b"[" * 100_000),
         "nothing": b"",
     }
 
 
-@pytest.mark.parametrize("what", bad_masks())
-def test_what_is_no_mask_of_this_scan_is_refused(client, shelf, workspace, what):
-    answer = put(client, shelf, bad_masks()[what])
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["reason"]
+def test_what_is_no_mask_of_this_scan_is_refused(client, shelf, workspace):
+    for what, content in bad_masks(shelf).items():
+        answer = put(client, shelf, content)
+        assert answer.status_code == 422, (what, answer.text)
+        assert answer.json()["reason"]
     assert workspace.versions.head(1, 1) is None
 
 
@@ -238,7 +320,7 @@ def test_too_much_is_not_even_read(client, shelf):
     "query", ["", "base=", "base=-1", "base=one", "base=99999999999", "base=²"]
 )
 def test_a_mask_must_say_what_it_was_drawn_on(client, shelf, query):
-    assert put(client, shelf, drawn(), query=query).status_code == 422
+    assert put(client, shelf, drawn(shelf), query=query).status_code == 422
 
 
 def test_overlapping_structures_are_not_flattened_in_silence(client, shelf, workspace):
@@ -287,18 +369,28 @@ def test_blocks_lie_where_their_voxels_do():
 
 def test_a_coarse_mask_goes_over_the_wire_and_back(client, shelf, workspace, monkeypatch):
     monkeypatch.setattr(Blocks.within.__func__, "__defaults__", (30,))
-    fine = put(client, shelf, drawn(at=3)).json()["version"]
+    body = drawn(shelf, at=3, seen={"whole": False, "slices": [[0, 2], [2, 4]]})
+    fine = put(client, shelf, body).json()["version"]
     url = "/medlib/cases/1-1/mask?grid=reduced"
-    served = client.get(url, headers=leave(shelf)).content
+    answer = client.get(url, headers=leave(shelf))
     volume = client.get("/medlib/cases/1-1/volume?grid=reduced", headers=leave(shelf))
     assert volume.headers["x-blocks"] != "1,1,1"
-    assert nibabel.Nifti1Image.from_bytes(volume.content).shape == (
-        nibabel.Nifti1Image.from_bytes(served).shape
-    )
-    same = put(client, shelf, gzip.compress(served), query=f"base={fine}&grid=reduced")
-    assert torch.equal(
-        workspace.versions.mask(same.json()["version"]).data, workspace.versions.mask(fine).data
-    )
+    shape = nibabel.Nifti1Image.from_bytes(volume.content).shape
+    patch = unpack(gzip.compress(answer.content), shape[::-1])
+    again = gzip.compress(patch.pack())
+    same = put(client, shelf, again, query=f"base={fine}&grid=reduced").json()["version"]
+    assert torch.equal(workspace.versions.mask(same).data, workspace.versions.mask(fine).data)
+    assert workspace.versions.get(same).seen == workspace.versions.get(fine).seen
+    # A whole coarse slice more is done: all that it stands for is.
+    done = {"whole": False, "slices": [*patch.said["seen"]["slices"], [1, 0]]}
+    more = Patch(patch.ids, patch.start, {**patch.said, "seen": done}).pack()
+    after = put(client, shelf, gzip.compress(more), query=f"base={same}&grid=reduced")
+    seen = {*map(tuple, workspace.versions.get(after.json()["version"]).seen["slices"])}
+    own, index = Turn.of(Blocks.within(AWRY).coarse).own(1, 0)
+    f = Blocks.within(AWRY).factors[own]
+    before = {*map(tuple, workspace.versions.get(fine).seen["slices"])}
+    n = AWRY.shape[own]
+    assert seen - before == {(own, i) for i in range(index * f, min(n, index * f + f))} - before
 
 
 def test_encoding_keeps_every_value():

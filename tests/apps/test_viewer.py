@@ -81,13 +81,18 @@ def browser():
         chromium.close()
 
 
+def is_ours(message):
+    """An error that the browser complains of; Streamlit asks for itself beside each page first."""
+    return message.type == "error" and "/_stcore/" not in message.location["url"]
+
+
 @pytest.fixture
 def page(browser, address):
     page = browser.new_page(viewport={"width": 1500, "height": 950})
     page.set_default_timeout(90_000)  # on a machine that is busy with other things
     page.said = []  # what the browser complained of
     page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("console", lambda m: page.said.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: page.said.append(m.text) if is_ours(m) else None)
     page.goto(f"{address}label")
     page.locator(".viewer .state.saved").wait_for()
     yield page

@@ -36,13 +36,14 @@ from postgres import serving
 from medlib.io import write_nifti
 from medlib.resources import folder
 from medlib.space import Grid
-from medlib.types import Labels, Mask, MRVolume
+from medlib.types import Labels, MRVolume
 from medlib.workspace import Workspace
 
 sys.path.append(str(folder("apps")))  # as Streamlit does for the pages
 
 from serving.shelf import Case, Shelf
-from serving.wire import decode_mask, encode_mask
+from serving.turning import Turn
+from serving.wire import Patch, unpack
 
 ANNOTATORS, SCANS = 20, 5
 GRID = Grid.from_axes((24, 32, 32), spacing=(3.0, 1.0, 1.0))
@@ -164,16 +165,20 @@ class Annotator(threading.Thread):
         answer, body = self._ask("GET", case, "mask")
         if answer.status != 200:
             raise http.client.HTTPException(f"no mask: {answer.status}")
-        mask = decode_mask(body, case=str(case), grid=GRID, labels=TABLE)
-        return mask.data[0].numpy().copy(), int(answer.headers["X-Version"])
+        turn = Turn.of(GRID)
+        patch, drawn = unpack(body, turn.turned), np.zeros(GRID.shape, np.uint8)
+        if patch.ids.size:
+            turn.view(drawn)[patch.window] = patch.ids
+        self._said = patch.said
+        return drawn, int(answer.headers["X-Version"])
 
     def _save(
         self, case: Case, drawn: np.ndarray, base: int, merges: int | None
     ) -> tuple[int, dict[str, Any]]:
-        mask = Mask(torch.from_numpy(drawn)[None], GRID, TABLE)
         self._seen.sent.add(drawn.tobytes())
         query = f"mask?base={base}" + ("" if merges is None else f"&merges={merges}")
-        answer, body = self._ask("PUT", case, query, gzip.compress(encode_mask(mask, str(case)), 1))
+        patch = Patch(Turn.of(GRID).view(drawn), (0, 0, 0), self._said)
+        answer, body = self._ask("PUT", case, query, gzip.compress(patch.pack(), 1))
         return answer.status, json.loads(body)
 
     def _ask(

@@ -14,3 +14,8 @@ export function element(tag, properties = {}, ...children) {
 export function button(text, title, act, extra = {}) {
   return element("button", { type: "button", title, onclick: act, ...extra }, text);
 }
+
+export function press(made, isPressed) {
+  made.setAttribute("aria-pressed", String(isPressed));
+  return made;
+}

@@ -32,6 +32,11 @@ export class Measures {
     this.open = null;
   }
 
+  /** A distance that was measured elsewhere. */
+  add(normal, places) {
+    this.all.push({ kind: "distance", normal, places, set: 2 });
+  }
+
   clear() {
     this.all.length = 0;
     this.open = null;

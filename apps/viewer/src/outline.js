@@ -5,6 +5,8 @@
  * locked or hidden stay as they are, and paint keeps to the limits of intensity where there are any.
  */
 
+import { cut, eachRow, union } from "./boxes.js";
+
 const DEEPEST = 40_000_000; // voxels that undo remembers, over all strokes
 const MOST_FILLED = 8_000_000;
 
@@ -24,18 +26,21 @@ export class Outline {
     this.undoable = [];
     this.redoable = [];
     this.stroke = null;
+    this.changes = null; // the box that holds all that changed since it was last taken
   }
 
   begin() {
-    this.stroke = { indices: [], before: [], after: [] };
+    this.stroke = { indices: [], before: [], after: [], box: null };
   }
 
   /** Ends the stroke; whether it changed anything. */
   end() {
-    const { indices, before, after } = this.stroke ?? { indices: [] };
+    const { indices, before, after, box } = this.stroke ?? { indices: [] };
     this.stroke = null;
     if (!indices.length) return false;
+    this.changes = union(this.changes, box);
     this.undoable.push({
+      box,
       indices: Uint32Array.from(indices),
       before: Uint8Array.from(before),
       after: Uint8Array.from(after),
@@ -80,7 +85,7 @@ export class Outline {
         }
       }
     }
-    return { low, high };
+    return this.#touched({ low, high });
   }
 
   /**
@@ -114,16 +119,17 @@ export class Outline {
         if (at[k] < dims[k] - 1) waiting.push(index + steps[k]);
       }
     }
-    return box;
+    return this.#touched(box);
   }
 
   /** Takes back what the present stroke did. */
   abandon() {
     const { indices, before } = this.stroke;
     for (let i = indices.length - 1; i >= 0; i--) this.#set(indices[i], before[i]);
-    this.stroke = { indices: [], before: [], after: [] };
+    this.begin();
   }
 
+  /** Undoes the last stroke; the box that changed, or null. */
   undo() {
     return this.#replay(this.undoable, this.redoable, "before");
   }
@@ -132,17 +138,57 @@ export class Outline {
     return this.#replay(this.redoable, this.undoable, "after");
   }
 
-  /** Takes over what the server made of the outline; undo brings back what was there. */
+  /** Takes over another outline; undo brings back what was there. */
   replace(ids) {
+    const whole = { low: [0, 0, 0], high: this.dims.map((n) => n - 1) };
     this.begin();
-    for (let i = 0; i < ids.length; i++) {
-      if (ids[i] === this.ids[i]) continue;
-      this.stroke.indices.push(i);
-      this.stroke.before.push(this.ids[i]);
-      this.stroke.after.push(ids[i]);
-      this.#set(i, ids[i]);
-    }
+    this.#apply(this.#differences(whole, ids, null, new Set()));
     return this.end();
+  }
+
+  /**
+   * What would change if a box became what the server makes of it, off what is protected.
+   *
+   * @param {?number} paints only voxels that are not 0 count, and become this
+   */
+  proposed(box, ids, paints) {
+    return this.#differences(box, ids, paints, this.protected);
+  }
+
+  /** Takes a proposal, as a stroke; whether it changed anything. */
+  take(box, ids, paints) {
+    this.begin();
+    this.#apply(this.proposed(box, ids, paints));
+    return this.end();
+  }
+
+  #differences(box, ids, paints, kept) {
+    const found = { indices: [], after: [], box };
+    eachRow(box, this.dims, (start, from, width) => {
+      for (let x = 0; x < width; x++) {
+        const [old, told] = [this.ids[start + x], ids[from + x]];
+        const id = paints ? (told ? paints : old) : told;
+        if (id === old || kept.has(old) || kept.has(id)) continue;
+        found.indices.push(start + x);
+        found.after.push(id);
+      }
+    });
+    return found;
+  }
+
+  #apply({ indices, after, box }) {
+    const { stroke } = this;
+    for (let i = 0; i < indices.length; i++) {
+      stroke.indices.push(indices[i]);
+      stroke.before.push(this.ids[indices[i]]);
+      stroke.after.push(after[i]);
+      this.#set(indices[i], after[i]);
+    }
+    this.#touched(box);
+  }
+
+  cut(box) {
+    return cut(this.ids, this.dims, box);
   }
 
   millilitres(id) {
@@ -154,11 +200,17 @@ export class Outline {
   }
 
   #replay(from, to, which) {
-    if (this.stroke || !from.length) return false;
+    if (this.stroke || !from.length) return null;
     const done = from.pop();
     for (let i = 0; i < done.indices.length; i++) this.#set(done.indices[i], done[which][i]);
     to.push(done);
-    return true;
+    this.changes = union(this.changes, done.box);
+    return done.box;
+  }
+
+  #touched(box) {
+    this.stroke.box = union(this.stroke.box, box);
+    return box;
   }
 
   #index(x, y, z) {

@@ -1,4 +1,7 @@
-/** What lies over the picture: the cross, the patient's sides, the brush's rim, and measures. */
+/**
+ * What lies over the picture: the cross, the patient's sides, the brush's rim, measures, and what
+ * else draws itself there: `draw(overlay, tile, scene, scale)`.
+ */
 import { toVoxel } from "./tiles.js";
 
 const RIM = "#000000";
@@ -13,7 +16,7 @@ export class Overlay {
     this.context = canvas.getContext("2d");
   }
 
-  draw(scene, measures, brush) {
+  draw(scene, measures, brush, others) {
     const { canvas, context } = this;
     [canvas.width, canvas.height] = [scene.canvas.width, scene.canvas.height];
     const scale = scene.canvas.width / Math.max(1, scene.canvas.clientWidth);
@@ -23,6 +26,7 @@ export class Overlay {
       context.beginPath();
       context.rect(tile.left, tile.top, tile.width, tile.height);
       context.clip();
+      for (const other of others) other.draw(this, tile, scene, scale);
       if (scene.hasCross) this.#cross(tile, scene, scale);
       if (brush?.tile.plane === tile.plane) this.#rim(tile, scene, brush);
       const slice = scene.voxel[tile.normal];
@@ -69,7 +73,7 @@ export class Overlay {
       [tile.left, y, x - gap, y], [x + gap, y, tile.left + tile.width, y],
       [x, tile.top, x, y - gap], [x, y + gap, x, tile.top + tile.height],
     ];
-    this.#stroke(CROSS, scale, () => {
+    this.stroke(CROSS, scale, () => {
       for (const [fromX, fromY, toX, toY] of lines) {
         this.context.moveTo(fromX, fromY);
         this.context.lineTo(toX, toY);
@@ -81,7 +85,7 @@ export class Overlay {
     const [across, along] = tile.pixels(scene.dims);
     const reach = (axis, pixels) => pixels * Math.max(radius / scene.spacing[axis], 0.5);
     for (const [style, width] of [[RIM, 3], [colour, 1.5]]) {
-      this.#stroke(style, width, () =>
+      this.stroke(style, width, () =>
         this.context.ellipse(x, y, reach(tile.u, across), reach(tile.v, along), 0, 0, 2 * Math.PI),
       );
     }
@@ -91,23 +95,29 @@ export class Overlay {
     const { context } = this;
     const points = measure.places.map((place) => tile.position(place));
     for (const [style, width] of [[RIM, 4 * scale], [INK, 2 * scale]]) {
-      this.#stroke(style, width, () =>
+      this.stroke(style, width, () =>
         points.forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y))),
       );
       for (const [x, y] of points) {
-        this.#stroke(style, width, () => context.arc(x, y, 3 * scale, 0, 2 * Math.PI));
+        this.stroke(style, width, () => context.arc(x, y, 3 * scale, 0, 2 * Math.PI));
       }
     }
     const [x, y] = points.length > 2 ? points[1] : points.at(-1);
+    this.words(words, x + 10 * scale, y - 8 * scale, INK, scale);
+  }
+
+  /** Text that can be read on any ground. */
+  words(text, x, y, colour, scale) {
+    const { context } = this;
     context.font = `600 ${15 * scale}px system-ui, sans-serif`;
     context.lineWidth = 4 * scale;
     context.strokeStyle = RIM;
-    context.fillStyle = INK;
-    context.strokeText(words, x + 10 * scale, y - 8 * scale);
-    context.fillText(words, x + 10 * scale, y - 8 * scale);
+    context.fillStyle = colour;
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
   }
 
-  #stroke(style, width, path) {
+  stroke(style, width, path) {
     this.context.beginPath();
     path();
     this.context.strokeStyle = style;

@@ -1,15 +1,21 @@
 /** The buttons, sliders and lists about the picture. They show the viewer's state; they hold none. */
-import { button, element } from "./dom.js";
+import { HELPS } from "./assist.js";
+import { button, element, press } from "./dom.js";
 import { KEYS } from "./keys.js";
+import { fields } from "./questions.js";
+import { Strip } from "./strip.js";
 import { STYLE } from "./style.js";
+import { PLANE_NAMES } from "./tiles.js";
 
 const TOOLS = [
   ["navigate", "Navigate", "N"],
   ["brush", "Brush", "B"],
   ["erase", "Erase", "E"],
   ["fill", "Fill", "F"],
+  ["assist", "Click", "C"],
   ["distance", "Distance", "D"],
   ["angle", "Angle", "A"],
+  ["landmark", "Landmark", "K"],
 ];
 const ICONS = {
   eye: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7-10-7-10-7zm10 3a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
@@ -49,13 +55,18 @@ export class Panel {
     this.state = element("span", { class: "state", role: "status" });
     this.structures = element("div");
     this.windows = element("div", { class: "wraps" });
-    this.actions = element("div", { class: "wraps" });
+    this.help = element("div");
+    this.done = element("div");
+    this.questions = element("div");
+    this.landmarks = element("div");
+    this.busy = 0;
+    this.strip = new Strip(viewer);
     this.legend = element("div", { class: "legend", hidden: true }, ...KEYS.map(({ say, what }) =>
       element("div", {}, element("kbd", {}, say), what)));
     this.root = element("div", { class: "viewer", tabIndex: 0, role: "application",
       "aria-label": "Scan, with its outlines" },
       element("style", {}, STYLE), this.#bar(), this.notice,
-      element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait),
+      this.strip.canvas, element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait),
       this.#side(), element("div", { class: "status" }, this.where, this.what, this.state),
       this.legend);
   }
@@ -86,22 +97,41 @@ export class Panel {
     this.fade = element("input", { type: "range", min: 0, max: 1, step: 0.05,
       "aria-label": "Strength of outlines", oninput: () => viewer.setOpacity(this.fade.valueAsNumber) });
     const part = (title, ...inside) => element("section", {}, element("h3", {}, title), ...inside);
-    this.actionPart = part("With the machine's help", this.actions);
+    this.structurePart = part("Structures", this.structures);
+    this.helpPart = part("With the machine's help", this.help);
+    this.questionPart = part("About this study", this.questions);
+    this.landmarkPart = part("Landmarks", this.landmarks);
     return element("div", { class: "side" },
-      part("Structures", this.structures),
+      this.structurePart, this.helpPart, this.landmarkPart, this.questionPart, part("Done", this.done),
       part("Brush", element("div", { class: "row" }, this.size, this.sizeWords), this.ball),
       part("Limits of intensity", this.limits, element("div", { class: "row" }, this.low, "to", this.high)),
-      this.actionPart, part("Window", this.windows),
+      part("Window", this.windows),
       part("Strength of outlines", element("div", { class: "row" }, this.fade)));
   }
 
   /** Shows the viewer's state. */
   show() {
+    this.#keepingFocus(() => this.#show());
+  }
+
+  /** What the keyboard was at may be made anew: then it is at the viewer, whose keys go on. */
+  #keepingFocus(act) {
+    const focused = () => this.root.getRootNode().activeElement;
+    const was = focused();
+    act();
+    if (was && was !== focused() && !was.isConnected) this.root.focus({ preventScroll: true });
+  }
+
+  #show() {
     const { viewer } = this;
     const { outline, data } = viewer;
     for (const tool of this.tools) press(tool, tool.dataset.tool === viewer.tool);
-    const painting = [...this.tools].filter((tool) => /brush|erase|fill/.test(tool.dataset.tool));
-    for (const tool of painting) tool.disabled = data.readonly;
+    for (const tool of this.tools) {
+      const { tool: name } = tool.dataset;
+      tool.disabled = data.readonly && /brush|erase|fill|assist|landmark/.test(name);
+      tool.hidden = (name === "landmark" && !data.landmarks.length)
+        || (/brush|erase|fill|assist/.test(name) && !data.labels.length);
+    }
     this.undo.disabled = !outline?.undoable.length;
     this.redo.disabled = !outline?.redoable.length;
     this.next.hidden = !data.has_next;
@@ -115,9 +145,75 @@ export class Panel {
     this.fade.value = viewer.opacity;
     this.#showStructures();
     this.#showWindows();
-    this.actionPart.hidden = !data.actions?.length;
-    this.actions.replaceChildren(...(data.actions ?? []).map(({ id, label, help }) =>
-      button(label, help ?? "", () => viewer.act(id), { disabled: data.readonly })));
+    this.structurePart.hidden = this.helpPart.hidden = !data.labels.length;
+    this.questionPart.hidden = !data.questions.length;
+    this.landmarkPart.hidden = !data.landmarks.length;
+    // Who types an answer is not interrupted.
+    if (!this.questions.querySelector("input:focus")) {
+      this.questions.replaceChildren(...fields(data.questions, viewer.answers, data.readonly));
+    }
+    this.landmarks.replaceChildren(...viewer.landmarks.rows(data.readonly));
+    if (viewer.isReady) {
+      this.#showHelp();
+      this.#showDone();
+      this.strip.draw();
+    }
+  }
+
+  /** Another slice is shown. */
+  showSlice() {
+    this.#keepingFocus(() => this.#showDone());
+  }
+
+  #showHelp() {
+    const { viewer } = this;
+    const { assist, data } = viewer;
+    if (assist.proposal || assist.isOpen) {
+      const words = assist.proposal ? assist.proposal.words : "…";
+      this.help.replaceChildren(
+        element("p", {}, words),
+        element("div", { class: "wraps" },
+          button(withKey("Take it", "↵"), "", () => assist.take(), { class: "main", disabled: !assist.proposal }),
+          button(withKey("Drop it", "Esc"), "", () => assist.drop())),
+        this.#clickMode());
+      return;
+    }
+    const helps = HELPS.filter(([action]) => action !== "model" || data.has_model);
+    this.help.replaceChildren(
+      ...(viewer.tool === "assist" ? [element("p", {}, "Drag a box around it, or click on it."), this.#clickMode()] : []),
+      element("div", { class: "wraps" }, ...helps.map(([action, text, key, what]) =>
+        button(key ? withKey(text, key) : text, what, () => assist.help(action), { disabled: data.readonly })),
+      button(withKey("Longest line", "L"), "Measures the structure in the slices of this plane", () => assist.line())));
+  }
+
+  #clickMode() {
+    const { assist } = this.viewer;
+    const mode = (isOut, words) => press(button(words, isOut ? "Or with Shift" : "", () => {
+      assist.isOut = isOut;
+      this.show();
+    }), assist.isOut === isOut);
+    return element("div", { class: "wraps" }, mode(false, "+ This"), mode(true, "− Not this"));
+  }
+
+  #showDone() {
+    const { viewer } = this;
+    const { done, data, scene, plane } = viewer;
+    const [axis, disabled] = [2 - plane, { disabled: data.readonly }];
+    const own = scene.voxel[plane];
+    const slices = [
+      element("p", {}, done.whole ? "The whole scan is done."
+        : `${done.planes[axis].size} of ${scene.dims[plane]} ${PLANE_NAMES[axis]} slices done; `
+          + "what is not done, nothing is learned from."),
+      element("div", { class: "wraps" },
+        press(button(withKey("This slice", "M"), "", () => viewer.sliceDone(), disabled), done.has(axis, own)),
+        button(withKey("Next useful slice", "J"), "", () => viewer.assist.next(), disabled),
+        press(button(withKey("Whole scan", "W"), "", () => viewer.scanDone(), disabled), done.whole)),
+    ];
+    const label = data.labels.find(({ id }) => id === viewer.active);
+    const looked = label && press(button(`Looked for: ${label.name}`,
+      "Switch this off where you did not look for the structure: then nothing is learned of it here",
+      () => viewer.lookedFor(label.name), disabled), viewer.isLookedFor(label.name));
+    this.done.replaceChildren(...(data.labels.length ? [...slices, looked] : [element("p", {}, "All questions answered and landmarks placed is done.")]));
   }
 
   #showStructures() {
@@ -130,7 +226,8 @@ export class Panel {
       const chosen = button("", index < 9 ? `${name} (${index + 1})` : name, () => viewer.choose(index),
         { class: "name" });
       chosen.replaceChildren(swatch, element("span", {}, name),
-        element("span", { class: "ml" }, `${ml >= 100 ? ml.toFixed(0) : ml.toPrecision(3)} ml`));
+        element("span", { class: "ml" }, [`${ml >= 100 ? ml.toFixed(0) : ml.toPrecision(3)} ml`,
+          viewer.diameterOf(id)].filter(Boolean).join(", ")));
       press(chosen, viewer.active === id);
       const flip = (set, yes, no, words, isOn) => {
         const made = button("", words, () => viewer.flip(set, id), { class: isOn ? "small" : "small off" });
@@ -160,6 +257,12 @@ export class Panel {
     this.state.className = `state ${state}`;
   }
 
+  /** So many more, or fewer, questions are under way. */
+  showBusy(more) {
+    this.busy += more;
+    this.root.classList.toggle("busy", this.busy > 0);
+  }
+
   showWait(words) {
     this.wait.hidden = !words;
     this.wait.textContent = words;
@@ -171,9 +274,4 @@ export class Panel {
     const close = buttons.length ? [] : [button("OK", "", () => this.say(""))];
     this.notice.replaceChildren(element("span", {}, words), ...buttons, ...close);
   }
-}
-
-function press(made, isPressed) {
-  made.setAttribute("aria-pressed", String(isPressed));
-  return made;
 }

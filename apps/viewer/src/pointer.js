@@ -28,6 +28,11 @@ export class Pointer {
     ];
   }
 
+  /** Pixels of the canvas in one of the page. */
+  get #scale() {
+    return this.viewer.scene.canvas.width / Math.max(1, this.surface.clientWidth);
+  }
+
   #press(event) {
     const { viewer } = this;
     viewer.root.focus({ preventScroll: true });
@@ -57,7 +62,13 @@ export class Pointer {
       this.drag = { ...start, kind: "measure" };
       viewer.measures.press(tool, start.tile, place);
       viewer.scene.draw();
-    } else if (viewer.mayPaint()) {
+    } else if (tool === "assist" && !viewer.data.readonly) {
+      this.drag = { ...start, kind: "assist", isShifted };
+      viewer.assist.press(start.tile, place);
+    } else if (tool === "landmark" && !viewer.data.readonly) {
+      this.drag = { ...start, kind: "landmark" };
+      viewer.landmarks.press(start.tile, place, this.#scale);
+    } else if (/brush|erase|fill/.test(tool) && viewer.mayPaint()) {
       const id = tool === "erase" || isShifted ? 0 : viewer.active;
       this.drag = { ...start, kind: "paint", id };
       viewer.outline.begin();
@@ -100,6 +111,8 @@ export class Pointer {
       const [from, to] = [drag.tile.place(...drag.last), drag.tile.place(x, y)];
       if (drag.kind === "navigate") viewer.scene.goTo(to);
       else if (drag.kind === "paint") this.#paint(from, to);
+      else if (drag.kind === "assist") viewer.assist.follow(to);
+      else if (drag.kind === "landmark") viewer.landmarks.follow(to);
       else if (isInside(to)) {
         viewer.measures.follow(to);
         viewer.scene.draw();
@@ -119,6 +132,8 @@ export class Pointer {
     const { viewer, drag } = this;
     this.drag = null;
     if (drag?.kind === "paint") viewer.ended();
+    if (drag?.kind === "assist") viewer.assist.release(drag.isShifted);
+    if (drag?.kind === "landmark") viewer.landmarks.release();
     if (drag?.kind === "measure") {
       viewer.measures.release();
       viewer.scene.draw();

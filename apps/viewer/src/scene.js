@@ -40,6 +40,10 @@ export class Scene {
   }
 
   async attach() {
+    if (!document.createElement("canvas").getContext("webgl2")) {
+      throw new Error("this browser draws no 3-D pictures (WebGL 2 is switched off or missing). "
+        + "Switch on graphics acceleration in its settings, or use a current Chrome, Edge or Firefox");
+    }
     await this.niivue.attachToCanvas(this.canvas, false);
     const gl = this.niivue.gl;
     const details = gl.getExtension("WEBGL_debug_renderer_info");
@@ -210,6 +214,18 @@ export class Scene {
       (row) => row[0] * voxel[0] + row[1] * voxel[1] + row[2] * voxel[2] + row[3],
     );
     return [-x, -y, z]; // NIfTI's are RAS
+  }
+
+  /** The voxel, not rounded, of LPS millimetres. */
+  voxelAt([x, y, z]) {
+    const rows = this.affine.slice(0, 3).map((row) => row.slice(0, 3));
+    const away = [-x, -y, z].map((mm, k) => mm - this.affine[k][3]);
+    const minor = (r, c) => {
+      const [[a, b], [d, e]] = rows.filter((_, k) => k !== r).map((row) => row.filter((_, k) => k !== c));
+      return (r + c) % 2 ? b * d - a * e : a * e - b * d;
+    };
+    const determinant = [0, 1, 2].reduce((sum, c) => sum + rows[0][c] * minor(0, c), 0);
+    return [0, 1, 2].map((k) => away.reduce((sum, mm, r) => sum + minor(r, k) * mm, 0) / determinant);
   }
 
   intensity(voxel) {

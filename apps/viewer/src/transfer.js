@@ -1,6 +1,4 @@
-/** Scans and outlines over the wire, past Streamlit's own transport. */
-
-const HEADER = 352; // bytes of a NIfTI-1 file before its voxels
+/** Scans, outlines and what is said of them over the wire, past Streamlit's own transport. */
 
 export class Refused extends Error {
   constructor(status, body) {
@@ -11,40 +9,61 @@ export class Refused extends Error {
   }
 }
 
-async function ask(url, link, options = {}) {
-  const headers = { Authorization: `Bearer ${link}`, ...options.headers };
+async function ask(data, what, query, options = {}) {
+  const url = `${data.at}/${what}?${new URLSearchParams(query)}`;
+  const headers = { Authorization: `Bearer ${data.link}`, ...options.headers };
   const answer = await fetch(url, { cache: "no-store", ...options, headers });
   if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => ({})));
   return answer;
 }
 
-const on = (url, query) => `${url}?${new URLSearchParams(query)}`;
-const gridOf = (isReduced) => (isReduced ? { grid: "reduced" } : {});
+export const gridOf = (isReduced) => (isReduced ? { grid: "reduced" } : {});
 
 /** The scan's file; whether it is coarser than the scan, which small ones never are. */
 export async function fetchVolume(data, wantsReduced) {
-  const answer = await ask(on(data.volume, gridOf(wantsReduced)), data.link);
+  const answer = await ask(data, "volume", gridOf(wantsReduced));
   const isReduced = answer.headers.get("X-Blocks") !== "1,1,1";
   return { buffer: await answer.arrayBuffer(), isReduced };
 }
 
-/** The outline's header, which names its scan and goes back with it; its ids; its version. */
-export async function fetchMask(data, isReduced) {
-  const answer = await ask(on(data.mask, gridOf(isReduced)), data.link);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
+/** The box of the outline that holds all structures, and what is said of it. */
+export async function fetchOutline(data, wantsReduced) {
+  const answer = await ask(data, "mask", gridOf(wantsReduced));
   return {
-    header: bytes.slice(0, HEADER),
-    ids: bytes.slice(HEADER),
+    ...(await unpacked(answer)),
     version: Number(answer.headers.get("X-Version")),
+    drawer: answer.headers.get("X-Drawer"),
   };
 }
 
-export async function sendMask(data, { header, ids, base, merges, isReduced }) {
-  const packed = new Blob([header, ids]).stream().pipeThrough(new CompressionStream("gzip"));
-  const body = await new Response(packed).arrayBuffer();
-  const url = on(data.mask, { base, ...(merges ? { merges } : {}), ...gridOf(isReduced) });
+async function unpacked(answer) {
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const end = bytes.indexOf(10);
+  const { low, high, ...said } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
+  return { said, box: low && { low, high }, ids: bytes.subarray(end + 1) };
+}
+
+/** A line that says what it is, then the voxels of a box. */
+export function packed(said, box, ids) {
+  const line = JSON.stringify({ ...said, low: box?.low ?? null, high: box?.high ?? null });
+  const whole = new Blob(box ? [line, "\n", ids] : [line, "\n"]);
+  return new Response(whole.stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+}
+
+/** Keeps an outline, answers or points: `what` is "mask", "answers" or "points". */
+export async function put(data, what, query, body) {
   const headers = { "Content-Type": "application/octet-stream" };
-  // A page that is being left may still send a little; most outlines are that small.
-  const keepalive = body.byteLength < 60_000;
-  return (await ask(url, data.link, { method: "PUT", body, headers, keepalive })).json();
+  // A page that is being left may still send a little; most strokes are that small.
+  const keepalive = (body.byteLength ?? body.length) < 60_000;
+  return (await ask(data, what, query, { method: "PUT", body, headers, keepalive })).json();
+}
+
+export async function fetchEntries(data, what) {
+  return (await ask(data, what, {})).json();
+}
+
+/** What the server makes of the outline. */
+export async function assist(data, query, body) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  return unpacked(await ask(data, "assist", query, { method: "POST", body, headers }));
 }

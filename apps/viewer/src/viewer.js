@@ -1,15 +1,21 @@
 /** One viewer: a scan, its outline, and what is done with them. */
+import { Assist } from "./assist.js";
+import { spread } from "./boxes.js";
 import { button } from "./dom.js";
-import { Keeper } from "./keeper.js";
+import { Done } from "./done.js";
+import { Drawing } from "./drawing.js";
+import { Entries } from "./entries.js";
 import { pressed } from "./keys.js";
+import { Landmarks } from "./landmarks.js";
 import { Measures } from "./measures.js";
 import { Outline } from "./outline.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Pointer } from "./pointer.js";
+import { Saving } from "./saving.js";
 import { Scene, VIEWS } from "./scene.js";
-import { PLANE_NAMES, toVoxel } from "./tiles.js";
-import { fetchMask, fetchVolume, sendMask } from "./transfer.js";
+import { PLANE_NAMES, toPlace, toVoxel } from "./tiles.js";
+import { fetchEntries, fetchOutline, fetchVolume } from "./transfer.js";
 
 const SIDES = [["L", "R"], ["P", "A"], ["S", "I"]]; // towards + and − of x, y and z (LPS)
 
@@ -30,6 +36,9 @@ export class Viewer {
     this.presetShown = 0;
     this.isReady = false;
     this.loading = Promise.resolve();
+    this.assist = new Assist(this);
+    this.landmarks = new Landmarks(this);
+    this.diameters = new Map(); // of a structure's id: {mm, count}
     this.panel = new Panel(this);
     this.root = this.panel.root;
     this.root.viewer = this; // for whoever looks at it from the console, or tests it
@@ -62,18 +71,23 @@ export class Viewer {
       this.loading = this.loading.then(() => this.#open(data)).catch((error) => this.#failed(error));
       return;
     }
-    if (before.link !== data.link && this.keeper?.isBlocked && this.isExpired) this.keeper.resume();
+    if (before.link !== data.link) this.saving?.renewed();
     if (!this.isReady) return;
     if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.#relabel();
-    if (data.version > this.keeper.version && this.keeper.isIdle) this.#takeOver({ isAsked: false });
+    if (data.version > this.keeper.version && this.keeper.isIdle) this.takeOver("mask", { isAsked: false });
     this.panel.show();
+  }
+
+  /** Saves the outline. */
+  get keeper() {
+    return this.drawing.line.keeper;
   }
 
   async #open(data) {
     const { panel, scene } = this;
     this.isReady = false;
-    await this.keeper?.flush();
-    if (this.keeper?.isUnsaved) throw new Error("the last scan's outline could not be saved yet");
+    await this.saving?.flush();
+    if (this.isUnsaved) throw new Error("what was said of the last scan could not be saved yet");
     panel.say("");
     panel.showWait("Reading the scan …");
     if (!this.isAttached) {
@@ -81,15 +95,16 @@ export class Viewer {
       this.isAttached = true;
     }
     const wantsReduced = scene.isSoftware && data.may_reduce;
-    const [volume, mask] = await Promise.all([
-      fetchVolume(data, wantsReduced), fetchMask(data, wantsReduced),
+    const ask = (what, isAsked) => (isAsked.length ? fetchEntries(data, what) : null);
+    const [volume, outline, answers, points] = await Promise.all([
+      fetchVolume(data, wantsReduced), fetchOutline(data, wantsReduced),
+      ask("answers", data.questions), ask("points", data.landmarks),
     ]);
     if (data !== this.data && data.case !== this.data.case) return; // another one was asked for
     this.isReduced = volume.isReduced;
     await scene.show(volume.buffer, [data.windows[0].low, data.windows[0].high]);
-    if (mask.ids.length !== scene.ids.length) throw new Error("the outline is not of this scan");
-    scene.place(mask.ids);
-    this.mask = mask;
+    if (outline.box?.high.some((n, k) => n >= scene.dims[k])) throw new Error("the outline is not of this scan");
+    scene.place(spread(outline.box, outline.ids, scene.dims));
     this.outline = new Outline(scene.ids, scene.dims, scene.spacing, scene.intensities);
     this.limits = [data.windows[0].low, data.windows[0].high];
     this.isLimited = false;
@@ -98,8 +113,18 @@ export class Viewer {
     this.hidden.clear();
     this.locked.clear();
     this.active = data.labels[0]?.id ?? 0;
-    this.keeper = new Keeper(mask.version, (base, merges) => this.#send(data, base, merges),
-      (state, detail) => this.#told(state, detail));
+    this.diameters.clear();
+    this.saving = new Saving(this, data, outline.drawer);
+    this.#hear(outline);
+    this.drawing = new Drawing(this, this.saving, outline.version);
+    const show = () => {
+      panel.show();
+      scene.draw();
+    };
+    this.answers = answers && new Entries("answers", this.saving, answers, show);
+    this.points = points && new Entries("points", this.saving, points, show);
+    this.landmarks.open(this.points);
+    this.assist.drop();
     this.#relabel();
     scene.opacity = this.opacity;
     scene.view(this.viewIndex);
@@ -114,6 +139,13 @@ export class Viewer {
     }
     this.isReady = true;
     panel.show();
+    this.saving.offer();
+  }
+
+  /** Takes over what the server says of an outline. */
+  #hear({ said: { seen, ...said } }) {
+    this.said = said; // goes back with the outline
+    this.done = new Done(seen);
   }
 
   #failed(error) {
@@ -157,31 +189,59 @@ export class Viewer {
   }
 
   undo() {
-    if (!this.data.readonly && this.outline?.undo()) this.#redrawn();
+    if (this.data.readonly || this.assist.undo()) return;
+    this.redrawn(this.outline?.undo());
   }
 
   redo() {
-    if (!this.data.readonly && this.outline?.redo()) this.#redrawn();
+    if (!this.data.readonly) this.redrawn(this.outline?.redo());
   }
 
-  #redrawn() {
-    this.scene.refresh();
+  /** Something else than a stroke changed a box of the outline. */
+  redrawn(box) {
+    if (!box) return;
+    this.scene.refresh(box);
     this.#changed();
   }
 
   #changed() {
-    this.keeper.changed();
+    this.drawing.line.changed();
     this.panel.show();
+    this.panel.strip.draw();
+  }
+
+  sliceDone() {
+    if (this.data.readonly || !this.data.labels.length) return;
+    if (this.done.whole) return this.panel.say("The whole scan is done: press W if it is not.");
+    this.done.flip(2 - this.plane, this.scene.voxel[this.plane]);
+    this.#changed();
+  }
+
+  scanDone() {
+    if (this.data.readonly || !this.data.labels.length) return;
+    this.done.whole = !this.done.whole;
+    this.#changed();
+  }
+
+  isLookedFor(name) {
+    return this.said.annotated?.includes(name) ?? true;
+  }
+
+  lookedFor(name) {
+    const names = this.data.labels.map((label) => label.name);
+    const fresh = names.filter((each) => this.isLookedFor(each) !== (each === name));
+    this.said.annotated = fresh.length === names.length ? null : fresh;
+    this.#changed();
   }
 
   // --- keeping ----------------------------------------------------------------------------
 
   get isUnsaved() {
-    return Boolean(this.keeper && !this.keeper.isIdle);
+    return Boolean(this.saving?.isUnsaved);
   }
 
   saveNow() {
-    return this.keeper?.flush();
+    return this.saving?.flush();
   }
 
   async next() {
@@ -190,58 +250,16 @@ export class Viewer {
     if (!this.isUnsaved) this.trigger("next", { case: this.data.case });
   }
 
-  /** Asks the page for something that the server does, once all is saved. */
-  async act(action) {
-    await this.saveNow();
-    if (this.isUnsaved) return;
-    this.trigger("action", {
-      action, case: this.data.case, version: this.keeper.version, structure: this.active,
-      voxel: this.scene.voxel, plane: PLANE_NAMES[2 - this.plane],
-    });
-  }
-
-  #send(opened, base, merges) {
-    const link = this.data.case === opened.case ? this.data.link : opened.link;
-    const { header } = this.mask;
-    const { isReduced } = this;
-    return sendMask({ ...opened, link }, { header, ids: this.outline.ids, base, merges, isReduced });
-  }
-
-  #told(state, detail) {
-    const { panel, keeper } = this;
-    panel.showState(state);
-    this.isExpired = state === "expired";
-    if (state === "saved") {
-      if (detail) this.trigger("saved", detail);
-      if (this.hasComplained) panel.say("");
-      this.hasComplained = false;
-      return;
-    }
-    if (!["conflict", "expired", "failed"].includes(state)) return;
-    this.hasComplained = true;
-    if (state === "expired") {
-      this.trigger("renew", { case: this.data.case });
-      panel.say("This page was open for long. If this does not go away, load it again.");
-    } else if (state === "failed") {
-      panel.say(`Not saved: ${detail.message}. It is kept here, and tried again.`,
-        button("Try now", "", () => keeper.resume()));
-    } else {
-      panel.say("Somebody saved another outline of this scan meanwhile. Both can be kept: yours "
-        + "becomes the newest, theirs stays among the older ones.",
-      button("Keep mine as the newest", "", () => keeper.resume(detail.newest, detail.aside)),
-      button("Load theirs (Undo brings mine back)", "", () => this.#takeOver({ isAsked: true })));
-    }
-  }
-
-  /** Loads the newest outline from the server; undo brings back what was there. */
-  async #takeOver({ isAsked }) {
-    const mask = await fetchMask(this.data, this.isReduced);
+  /** Loads the server's newest; undo brings back what was drawn here. */
+  async takeOver(what, { isAsked } = { isAsked: true }) {
+    if (what !== "mask") return (what === "answers" ? this.answers : this.points).takeOver();
+    const fresh = await fetchOutline(this.data, this.isReduced);
     // Whoever paints meanwhile goes on; when that is saved, he is asked which one is to count.
     if (this.outline.stroke || !(isAsked || this.keeper.isIdle)) return;
-    this.keeper.forget();
-    this.mask = mask;
-    this.keeper.version = mask.version;
-    this.outline.replace(mask.ids);
+    this.#hear(fresh);
+    Object.assign(this.drawing, { said: this.said, done: this.done });
+    this.outline.replace(spread(fresh.box, fresh.ids, this.scene.dims));
+    this.drawing.renewed(fresh.version);
     this.scene.refresh();
     this.panel.say("");
     this.panel.showState("saved");
@@ -251,7 +269,8 @@ export class Viewer {
   // --- looking ----------------------------------------------------------------------------
 
   take(tool) {
-    if (this.data.readonly && /brush|erase|fill/.test(tool)) return;
+    if (this.data.readonly && /brush|erase|fill|assist|landmark/.test(tool)) return;
+    if (tool === "landmark" && !this.data.landmarks.length) return;
     this.tool = tool;
     this.measures.open = null;
     this.panel.show();
@@ -262,6 +281,7 @@ export class Viewer {
     const label = this.data.labels[index];
     if (!label) return;
     this.active = label.id;
+    if (this.assist.isOpen) this.assist.drop();
     this.panel.show();
   }
 
@@ -281,7 +301,11 @@ export class Viewer {
 
   get brushColour() {
     const isErasing = this.tool === "erase";
-    return isErasing ? "#ffffff" : this.data.labels.find(({ id }) => id === this.active)?.colour ?? "#fff";
+    return isErasing ? "#ffffff" : this.colourOf(this.active);
+  }
+
+  colourOf(id) {
+    return this.data.labels.find((label) => label.id === id)?.colour ?? "#ffffff";
   }
 
   preset(index) {
@@ -356,9 +380,16 @@ export class Viewer {
     if (this.isReady) this.scene.step(this.plane, by);
   }
 
+  goToSlice(normal, index) {
+    const { voxel, dims } = this.scene;
+    this.plane = normal;
+    this.scene.goTo(toPlace(voxel.with(normal, Math.min(dims[normal] - 1, Math.max(0, index))), dims));
+  }
+
   cyclePlane() {
     this.plane = (this.plane + 2) % 3;
     this.scene.draw();
+    this.panel.show();
   }
 
   get viewName() {
@@ -371,6 +402,23 @@ export class Viewer {
     this.panel.show();
   }
 
+  /** Shows the longest line of the structure in hand, on its slice. */
+  showLine({ ends, mm, words }) {
+    const { scene, outline, active } = this;
+    const places = ends.map((voxel) => toPlace(voxel, scene.dims));
+    this.measures.add(this.plane, places);
+    this.diameters.set(active, { mm, count: outline.counts[active] });
+    scene.goTo(places[0].map((part, k) => (part + places[1][k]) / 2));
+    this.panel.say(`${words}.`);
+    this.panel.show();
+  }
+
+  /** Millimetres, as long as the structure is what was measured; empty if not. */
+  diameterOf(id) {
+    const found = this.diameters.get(id);
+    return found && found.count === this.outline.counts[id] ? `⌀ ${found.mm.toFixed(1)} mm` : "";
+  }
+
   clearMeasures() {
     this.measures.clear();
     this.scene.draw();
@@ -381,14 +429,15 @@ export class Viewer {
   }
 
   hovered() {
-    this.overlay.draw(this.scene, this.measures, this.pointer.brush);
+    this.overlay.draw(this.scene, this.measures, this.pointer.brush, [this.assist, this.landmarks]);
   }
 
   #drawn() {
     if (!this.isReady) return;
     const { scene, data } = this;
-    this.overlay.draw(scene, this.measures, this.pointer.brush);
+    this.hovered();
     const { voxel } = scene;
+    this.#turned(voxel);
     const mm = scene.millimetres(voxel);
     const sides = mm.map((value, k) => `${SIDES[k][value >= 0 ? 0 : 1]} ${Math.abs(value).toFixed(1)}`);
     const slice = `${PLANE_NAMES[2 - this.plane]} ${voxel[this.plane] + 1} of ${scene.dims[this.plane]}`;
@@ -396,6 +445,14 @@ export class Viewer {
     const name = data.labels.find((label) => label.id === id)?.name ?? "";
     const value = Number(scene.intensity(voxel).toPrecision(5));
     this.panel.showPlace(`${sides.join("  ")} mm · ${slice}`, `${value} ${data.units} ${name}`);
+  }
+
+  /** Another slice is shown: what is said of it changes too. */
+  #turned(voxel) {
+    const where = `${this.plane} ${voxel[this.plane]}`;
+    if (where !== this.where) this.panel.showSlice();
+    this.where = where;
+    this.panel.strip.draw();
   }
 
   #key(event) {
@@ -409,7 +466,7 @@ export class Viewer {
   close() {
     window.removeEventListener("beforeunload", this.leaving);
     document.removeEventListener("visibilitychange", this.hiding);
-    this.keeper?.forget();
+    this.saving?.forget();
     if (this.isAttached) this.scene.close();
   }
 }

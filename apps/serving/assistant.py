@@ -1,0 +1,351 @@
+"""What the server does to an outline when the viewer asks for it.
+
+A request is a :class:`~serving.wire.Patch`: the voxels that are not saved yet, and a line that says
+what is wanted. So is the answer: a box of the outline as it would be, which the viewer shows as a
+proposal, and words. Voxels (x, y, z) and axes (0 axial, 1 coronal, 2 sagittal) are the viewer's.
+
+========== =====================================================================================
+``action`` beside ``structure`` (an id)
+========== =====================================================================================
+click      ``inside``, ``outside``: voxels; ``low``, ``high``: a box, or ``mm``: how wide it is.
+           The answer's line says ``paints``: its other voxels are not meant
+model      nothing; without a structure, all that the model outlined
+between    ``axis``, along which slices were drawn
+grow       ``mm``: how far
+smooth     ``mm``: what is finer goes
+largest    nothing
+holes      nothing
+islands    ``ml``: smaller pieces go
+line       ``axis``; answers ``ends``, the longest line within a slice, and ``mm``
+next       ``axis``, no structure; answers ``slice``, the next to be drawn, and why
+========== =====================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from medlib import assist
+from medlib.space import Grid
+from medlib.space.grid import FloatArray
+from medlib.types import Boxes, Label, Mask, Points, Volume
+from serving.door import RefusedError
+from serving.drawing import Drawing, own_slices, painted
+from serving.reduced import Blocks
+from serving.shelf import Case, Shelf
+from serving.turning import Turn, upright
+from serving.wire import Patch, Window, window_of
+
+_MOST_VOXELS = 256**3  # of a box that is looked at
+_CLICK_MM = 60.0
+
+
+class Assistant:
+    """Answers what viewers ask.
+
+    Args:
+        shelf: has the scans.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    def answer(self, case: Case, base: int, patch: Patch, blocks: Blocks) -> Patch:
+        """The proposal.
+
+        Args:
+            case: the scan.
+            base: the version that the viewer has.
+            patch: what is not saved yet, and what is wanted.
+            blocks: how coarse the scan is in the viewer.
+
+        Raises:
+            RefusedError, ValueError, KeyError: where it cannot be done, in words.
+        """
+        task = Task(self._shelf, case, base, patch, blocks)
+        act = _ACTIONS.get(str(patch.said.get("action")))
+        if act is None:
+            raise RefusedError("the machine cannot do this")
+        return act(task)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for, and of what."""
+
+    shelf: Shelf
+    case: Case
+    base: int
+    patch: Patch
+    blocks: Blocks
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The outline as it is in the viewer."""
+        kept = self.shelf.drawing(self.case, self.base)
+        return replace(kept, mask=painted(kept.mask, self.patch, self.blocks))
+
+    @cached_property
+    def scan(self) -> Volume:
+        """The scan itself, however coarse the viewer has it."""
+        return self.shelf.volume(self.case)
+
+    @cached_property
+    def turn(self) -> Turn:
+        """To the viewer's axes."""
+        return Turn.of(self.blocks.coarse)
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What is wanted."""
+        return self.patch.said
+
+    @property
+    def label(self) -> Label:
+        """The structure that is meant."""
+        labels = self.shelf.labels(self.case)
+        wanted = self.said.get("structure")
+        if wanted not in labels.ids:
+            raise RefusedError("Choose a structure first.")
+        return labels.by_id(int(wanted))
+
+    @property
+    def axis(self) -> int:
+        """The scan's own axis along which the viewer's slices of a plane lie."""
+        axis = self.said.get("axis")
+        if axis not in (0, 1, 2):
+            raise RefusedError("Say which plane is meant.")
+        return self.turn.order[int(axis)]
+
+    def amount(self, name: str, usual: float) -> float:
+        """A positive number that is said, or what is usual."""
+        value = self.said.get(name, usual)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e4:
+            raise RefusedError(f"{name} is a number above 0.")
+        return float(value)
+
+    def places(self, name: str) -> FloatArray:
+        """LPS millimetres of voxels of the viewer, (n, 3)."""
+        said = self.said.get(name) or []
+        try:
+            voxels = np.array(said, dtype=np.float64).reshape(-1, 3)
+        except (ValueError, TypeError):
+            raise RefusedError("A click does not say where it is.") from None
+        if len(voxels) > 200 or not np.isfinite(voxels).all():
+            raise RefusedError("Too many clicks: take what there is, and begin anew.")
+        return upright(self.blocks.coarse).to_patient(voxels[:, ::-1])
+
+    def whole_blocks(self, window: Window, margin: int = 0) -> Window:
+        """The window, wider by some voxels, and by what its blocks hold besides."""
+        a, b, c = (
+            slice(max(0, w.start - margin), min(n, w.stop + margin))
+            for w, n in zip(window, self.blocks.grid.shape, strict=True)
+        )
+        return self.blocks.fine(self.blocks.holding((a, b, c)))
+
+    def around(self, margin: int = 1) -> tuple[Window, Mask]:
+        """Where the structure is, wider by some voxels, and the outline there.
+
+        Raises:
+            RefusedError: when nothing of it was drawn.
+        """
+        mask, label = self.drawing.mask, self.label
+        found = window_of(mask.data[0].numpy() == label.id)
+        if found is None:
+            raise RefusedError(f"Nothing of {label.name} is drawn yet.")
+        window = self.whole_blocks(found, margin)
+        return window, cut(mask, window)
+
+    def proposal(self, window: Window, data: torch.Tensor, **said: Any) -> Patch:
+        """What shall be in a window of whole blocks, as the viewer has it."""
+        blocks = self.blocks.holding(window)
+        part = self.blocks.part(blocks)
+        labels = self.shelf.labels(self.case)
+        coarse = part.outline(Mask(data[None], part.grid, labels)).data[0].numpy()
+        a, b, c = (w.start for w in self.turn.shown_window(blocks))
+        return Patch(Turn.of(part.coarse).view(coarse).astype(np.uint8), (a, b, c), said)
+
+    def edited(self, window: Window, before: Mask, after: Mask, nothing: str) -> Patch:
+        """A proposal, if it changes anything."""
+        changed = int((before.data != after.data).sum())
+        if not changed:
+            raise RefusedError(nothing)
+        ml = changed * self.blocks.grid.voxel_ml
+        return self.proposal(window, after.data[0], words=f"{ml:.3g} ml would change")
+
+
+def cut(mask: Mask, window: Window) -> Mask:
+    """A window of a mask of one layer."""
+    start, size = [w.start for w in window], [w.stop - w.start for w in window]
+    return replace(mask, data=mask.data[(0, *window)][None], grid=mask.grid.window(start, size))
+
+
+def _cut_scan(scan: Volume, window: Window) -> Volume:
+    start, size = [w.start for w in window], [w.stop - w.start for w in window]
+    return replace(scan, data=scan.data[(slice(None), *window)], grid=scan.grid.window(start, size))
+
+
+def _click(task: Task) -> Patch:
+    inside, outside, label = task.places("inside"), task.places("outside"), task.label
+    if not len(inside):
+        raise RefusedError(f"Click on {label.name} first.")
+    if task.said.get("box"):
+        corners = task.places("box")
+    else:
+        box = assist.box_around(task.scan, Points(inside[:1]), task.amount("mm", _CLICK_MM))
+        corners = np.concatenate([box.low, box.high, inside - 3, inside + 3])
+    box = Boxes.between(corners.min(0)[None], corners.max(0)[None])
+    low, high = box.on(task.scan.grid)[0]
+    window = _inner(low, high, task.scan.grid)
+    if np.prod([w.stop - w.start for w in window]) > _MOST_VOXELS:
+        raise RefusedError(
+            "The box is too large: draw it around the structure, with little to spare."
+        )
+    window = task.whole_blocks(window, 2)  # beyond the box the scan goes on: its sides are no walls
+    part = _cut_scan(task.scan, window)
+    index = np.rint(part.grid.to_index(outside))
+    outside = outside[((index >= 0) & (index < part.grid.shape)).all(1)]
+    found = assist.outline(part, label, box, Points(inside), Points(outside))
+    ml = float((found.data > 0).sum()) * part.grid.voxel_ml
+    return task.proposal(window, found.data[0], paints=label.id, words=f"{label.name}, {ml:.3g} ml")
+
+
+def _inner(low: FloatArray, high: FloatArray, grid: Grid) -> Window:
+    start = np.clip(np.floor(low), 0, np.array(grid.shape) - 1).astype(int).tolist()
+    stop = np.clip(np.ceil(high) + 1, 1, grid.shape).astype(int).tolist()
+    a, b, c = (slice(x, max(x + 1, y)) for x, y in zip(start, stop, strict=True))
+    return a, b, c
+
+
+def _model(task: Task) -> Patch:
+    row = task.shelf.predicted(task.case)
+    if row is None:
+        raise RefusedError("No model has looked at this scan yet.")
+    predicted, mask = task.shelf.predicted_mask(row.id), task.drawing.mask
+    ids = [task.label.id] if task.said.get("structure") else [*mask.labels.ids]
+    free = torch.isin(mask.data, torch.tensor([0, *ids], dtype=mask.data.dtype))
+    theirs = torch.where(torch.isin(predicted.data, torch.tensor(ids)), predicted.data, 0)
+    after = replace(mask, data=torch.where(free, theirs.to(mask.data.dtype), mask.data))
+    found = window_of((after.data != mask.data)[0].numpy())
+    if found is None:
+        raise RefusedError("The model outlined it just as it is now.")
+    window = task.whole_blocks(found)
+    return task.edited(window, cut(mask, window), cut(after, window), "")
+
+
+def _between(task: Task) -> Patch:
+    axis, label = task.axis, task.label
+    window, mask = task.around()
+    across = tuple(k for k in range(3) if k != axis)
+    drawn = np.flatnonzero((mask.data[0].numpy() == label.id).any(across)).tolist()
+    if len(drawn) < 2:
+        raise RefusedError(f"Draw {label.name} on two slices at least; those between are filled.")
+    if len(drawn) == drawn[-1] - drawn[0] + 1:
+        # All slices show it: those that are done stay, and the others are drawn anew.
+        done = {index for k, index in _done(task) if k == axis}
+        drawn = [n for n in drawn if n + window[axis].start in done]
+        if len(drawn) < 2:
+            raise RefusedError(
+                f"There is no slice without {label.name} between those that show it."
+            )
+    filled = assist.fill_between(mask, axis=axis, names=(label.name,), drawn=drawn)
+    return task.edited(window, mask, filled, "There is nothing to be filled.")
+
+
+def _done(task: Task) -> set[tuple[int, int]]:
+    """Slices that are done by what the viewer says, on the scan's own grid."""
+    said = task.said.get("done") or []
+    shape = task.turn.turned
+    try:
+        shown = [(int(a), int(i)) for a, i in said if a in (0, 1, 2) and 0 <= i < shape[a]]
+    except (TypeError, ValueError):
+        raise RefusedError("It is not said which slices are done.") from None
+    return own_slices(shown, task.blocks)
+
+
+def _grow(task: Task) -> Patch:
+    label, reach = task.label, task.amount("mm", 20.0)
+    margin = int(np.ceil(reach / min(task.blocks.grid.spacing)))
+    window, mask = task.around(margin)
+    grown = assist.grow(_cut_scan(task.scan, window), mask, reach_mm=reach)
+    own = (grown.data == label.id) & (mask.data == 0)
+    after = replace(mask, data=torch.where(own, label.id, mask.data))
+    return task.edited(window, mask, after, f"{label.name} meets an edge on all sides.")
+
+
+def _tidied(
+    change: Callable[[Task, Mask, tuple[str]], Mask], nothing: str
+) -> Callable[[Task], Patch]:
+    def tidy(task: Task) -> Patch:
+        window, mask = task.around(margin=4)
+        return task.edited(window, mask, change(task, mask, (task.label.name,)), nothing)
+
+    return tidy
+
+
+def _line(task: Task) -> Patch:
+    axis, label = task.axis, task.label
+    _, mask = task.around()
+    ends = assist.longest_line(mask, label.name, axis=axis).coordinates
+    shown = upright(task.blocks.coarse).to_index(ends)[:, ::-1]
+    mm = float(np.linalg.norm(ends[1] - ends[0]))
+    words = f"{label.name}: {mm:.1f} mm across at its widest"
+    return Patch(said={"ends": shown.tolist(), "mm": mm, "words": words})
+
+
+def _next(task: Task) -> Patch:
+    axis, grid = task.axis, task.blocks.grid
+    done = sorted(index for k, index in _done(task) if k == axis)
+    if len(done) == grid.shape[axis]:
+        raise RefusedError("All slices of this plane are done.")
+    row = task.shelf.predicted(task.case)
+    doubt = task.shelf.doubt(row.id) if row else None
+    if doubt is not None:
+        (found,) = assist.next_slices(doubt, axis=axis, done=done)
+        number, reason = found.number, found.reason
+    else:
+        number, reason = _farthest(grid.shape[axis], grid.spacing[axis], done)
+    shown_axis, index = task.turn.shown(axis, number // task.blocks.factors[axis])
+    return Patch(said={"axis": shown_axis, "slice": index, "words": reason})
+
+
+def _farthest(size: int, step: float, done: list[int]) -> tuple[int, str]:
+    """Before a model has looked: as far from slices that are done, and the ends, as can be."""
+    numbers = np.arange(size)
+    known = np.array([-1, *done, size])
+    away = np.abs(numbers[:, None] - known).min(1)
+    best = int(away.argmax())
+    if not done:
+        return best, "in the middle of the scan; no model has looked at it yet"
+    near = np.abs(best - np.array(done)).min() * step
+    return best, f"{near:.3g} mm from the nearest one done; no model has looked at it yet"
+
+
+_ACTIONS: Mapping[str, Callable[[Task], Patch]] = {
+    "click": _click,
+    "model": _model,
+    "between": _between,
+    "grow": _grow,
+    "smooth": _tidied(
+        lambda task, mask, names: assist.smooth(mask, task.amount("mm", 3.0), names),
+        "It is as smooth as that already.",
+    ),
+    "largest": _tidied(
+        lambda task, mask, names: assist.keep_largest(mask, names), "It is in one piece already."
+    ),
+    "holes": _tidied(
+        lambda task, mask, names: assist.fill_holes(mask, names), "There are no holes in it."
+    ),
+    "islands": _tidied(
+        lambda task, mask, names: assist.remove_islands(mask, task.amount("ml", 0.1), names),
+        "There are no pieces as small as that.",
+    ),
+    "line": _line,
+    "next": _next,
+}
