@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from serving.errands import Errand, Report
+from watching import watch
 from wording import plain
 
 from medlib import datasets, io
@@ -59,7 +60,7 @@ def bring_in(here: Desk) -> None:
     if errand is None:
         offer(here)
     elif errand.is_running:
-        watch(here, errand)
+        watch(errand)
     elif isinstance(errand.result, _Asking):
         ask(here, errand.result)
     else:
@@ -110,21 +111,6 @@ def offer(here: Desk) -> None:
             put_down = _put_down(here.workspace, dropped)
             wish = _Wish(named=named, folder=put_down)
             _begin(here, lambda report: _look(here, _only(put_down), wish, report))
-
-
-@st.fragment(run_every=0.5)
-def watch(here: Desk, errand: Errand) -> None:
-    """How far it has come; the page runs anew when it has ended."""
-    if not errand.is_running:
-        st.rerun()
-    step = errand.step
-    counted = f"{step.done} of {step.of}" if step.of else f"{step.done}"
-    words = plain(f"{step.what} … {counted}" if step.what else "Beginning …")
-    st.progress(min(1.0, step.done / step.of) if step.of else 0.0, words)
-    if errand.is_stopping:
-        st.caption("Stopping …")
-    elif st.button("Stop", key="bring stop"):
-        errand.stop()
 
 
 def ask(here: Desk, asking: _Asking) -> None:
@@ -229,12 +215,13 @@ def _begin(here: Desk, work: Callable[[Report], Any]) -> None:
 
 
 def _ask_named(where: str) -> bool:
-    return st.checkbox(
+    wanted: bool = st.checkbox(
         "Keep patients' names",
         key=f"{_NAMED} {where}",
         help="In a table of their own, which can be hidden and emptied. Else patients are known "
         "by made-up names only.",
     )
+    return wanted
 
 
 def _put_down(workspace: Workspace, dropped: list[Any]) -> Path:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from serving.entrance import COOKIE
+from serving.openid import is_configured, subject_of
 from serving.shelf import Shelf
 from serving.site import Site, site
 
 from medlib.workspace import NotAllowedError, Role, Workspace, may
 
 _SCAN, _LABEL_SET, _SEEN = "desk scan", "desk label set", "desk seen"
+_VOUCHED = "desk session"
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,50 @@ class Desk:
 
 
 def desk() -> Desk | None:
-    """The desk of this browser; None where the server has no workspace.
+    """The desk of this browser; None where the server has no workspace, or nobody is logged in.
 
     Without accounts the workspace belongs to whoever sits at the machine.
     """
     here = site()
-    return None if here is None else Desk(here, here.person, Role.ADMINISTRATOR)
+    if here is None:
+        return None
+    if not here.has_accounts:
+        return Desk(here, here.person, Role.ADMINISTRATOR)
+    try:
+        user = here.workspace.people.user(token())
+    except NotAllowedError:
+        return None
+    return Desk(here, user.name, user.role)
+
+
+def token() -> str:
+    """Of this browser's session; empty where there is none."""
+    vouched: str = st.session_state.get(_VOUCHED, "")
+    return vouched or st.context.cookies.get(COOKIE, "")
+
+
+def enter_vouched() -> None:
+    """Begin a session for whom the OpenID provider vouches.
+
+    Raises:
+        NotAllowedError: when nobody in the workspace has the account.
+    """
+    if (
+        (here := site())
+        and is_configured()
+        and st.user.is_logged_in
+        and _VOUCHED not in st.session_state
+    ):
+        subject = subject_of(st.user.to_dict())
+        st.session_state[_VOUCHED] = here.workspace.people.log_in_by(subject)
+
+
+def leave() -> None:
+    """End this browser's session."""
+    if here := site():
+        here.workspace.people.log_out(token())
+    if st.session_state.pop(_VOUCHED, None):
+        st.logout()
 
 
 def chosen_scan(among: list[int]) -> int | None:

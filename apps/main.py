@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 import streamlit as st
-from desk import desk
+from desk import desk, enter_vouched, leave
+from plainly import said_plainly
+from serving.entrance import LOGIN
+from serving.openid import is_configured
+from serving.site import site
+from wording import plain
 
 # With what one must be allowed to do, to see it.
 _PAGES = (
     (st.Page("pages/worklist.py", title="Worklist", default=True), "view"),
     (st.Page("pages/label.py", title="Label"), "label"),
     (st.Page("pages/label_sets.py", title="Label sets"), "change label sets"),
+    (st.Page("pages/people.py", title="People"), "view"),
 )
 _LOOK = """<style>
 .stMainBlockContainer { padding: 4rem 1.25rem 1rem }
-img.thumbnail { display: block; width: 100%; max-width: 8rem; aspect-ratio: 1; object-fit: contain;
-                background: #000; border-radius: 4px }
 </style>"""
 
 
 def main() -> None:
     """What all pages share, then the page."""
     st.set_page_config(page_title="medlib", layout="wide")
-    here = desk()
-    shown = [page for page, action in _PAGES if here is None or here.may(action)]
-    page = st.navigation(shown, position="top")
-    st.html(_LOOK)
-    if st.context.ip_address is not None:  # None is this machine
-        st.error("These pages are only for the machine that they run on.")
-        return
-    if here is None:
+    if site() is None:
         st.info("Start with a workspace: medlib app FOLDER")
         return
+    here = desk()
+    if here is None:
+        log_in()
+        return
+    page = st.navigation([one for one, action in _PAGES if here.may(action)], position="top")
+    st.html(_LOOK)
     page.run()
+    if here.site.has_accounts:
+        with st.sidebar:
+            st.caption(f"{plain(here.person)}, {here.role}")
+            if st.button("Log out", key="log out"):
+                leave()
+                st.rerun()
+
+
+def log_in() -> None:
+    """For whom no session is open, or no longer."""
+    st.navigation([st.Page(log_in_here, title="Log in")], position="hidden").run()
+
+
+def log_in_here() -> None:
+    """By password on a page of its own, or by an OpenID provider."""
+    st.title("medlib")
+    with said_plainly():
+        if is_configured():
+            enter_vouched()
+            if desk() is not None:
+                st.rerun()
+            st.button("Log in", on_click=st.login, type="primary", key="log in")
+    st.html(f'<a href="{LOGIN}" target="_self">Log in by name and password</a>')
 
 
 main()

@@ -2,64 +2,92 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
 
 import streamlit as st
 from bringing import bring_in, is_busy
 from desk import Desk, choose_scan, desk
 from plainly import said_plainly
+from ranking import rank
+from serving.errands import Errand
+from watching import watch
 from wording import plain
 
+from medlib.space import Grid
 from medlib.workspace import Entry, Status
 
-_PAGE_LENGTH = 20
+_LENGTH = 20  # of a page
 _ORDERS = {"name": "name", "added": "newest first", "usefulness": "most useful to label next"}
-_NOBODY, _ANY = "nobody", "anybody"
-_DOTS = {
-    Status.NEW: ("#9AA4AE", "new"),
-    Status.IN_PROGRESS: ("#E69F00", "in progress"),
-    Status.LABELLED: ("#56B4E9", "labelled"),
-    Status.REVIEWED: ("#2FC08D", "reviewed"),
-    Status.SET_ASIDE: ("#CC79A7", "set aside"),
+_ANYBODY, _NOBODY = "anybody's", "nobody's"
+_COLOURS = {
+    Status.NEW: "#9AA4AE",
+    Status.IN_PROGRESS: "#E69F00",
+    Status.LABELLED: "#56B4E9",
+    Status.REVIEWED: "#2FC08D",
+    Status.SET_ASIDE: "#CC79A7",
 }
+_BY_HAND = [Status.NEW, Status.IN_PROGRESS, Status.LABELLED, Status.SET_ASIDE]
+_KINDS = {
+    "CTVolume": "CT",
+    "MRVolume": "MR",
+    "PETVolume": "PET",
+    "UltrasoundVolume": "ultrasound",
+    "Radiograph": "radiograph",
+}
+_RANKING, _BACKUP, _PAGE = "ranking", "backup", "worklist page"
 
 
 def page(here: Desk) -> None:
     """The list; where there is none yet, the ways to bring scans in."""
     everything = here.workspace.scans.list()
-    if not everything and not here.may("import"):
+    if not everything:
+        begin(here)
+        return
+    st.html(_LOOK)
+    top(here)
+    shown = sifted(here, everything)
+    if not shown:
+        st.info("No scan is like that: change what is searched for above.")
+        return
+    pages = -(-len(shown) // _LENGTH)
+    number = min(max(1, st.session_state.get(_PAGE, 1)), pages)
+    seen = shown[(number - 1) * _LENGTH :][:_LENGTH]
+    together(here, seen, everything)
+    predicted = {row.scan_id for row in here.workspace.models.predictions()}
+    for entry in seen:
+        line(here, entry, is_predicted=entry.scan.id in predicted)
+    turn(number, pages, len(shown))
+
+
+def begin(here: Desk) -> None:
+    """A workspace without scans."""
+    if not here.may("import"):
         st.info("There are no scans yet. An administrator brings them in.")
         return
-    if not everything:
-        st.title("Welcome")
-        st.markdown("Bring scans in to begin. They stay on this machine.")
-        bring_in(here)
-        return
+    st.title("Welcome")
+    st.markdown("Bring scans in to begin. They stay on this machine.")
+    bring_in(here)
+
+
+def top(here: Desk) -> None:
+    """More scans, a name for what is outlined, a copy of it all."""
     if is_busy(here):
         bring_in(here)
-    elif here.may("import"):
-        with st.expander("Bring more scans in", icon=":material/add:"):
-            bring_in(here)
     if not here.workspace.label_sets.list() and here.may("change label sets"):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown("**What do you want to outline?** Nothing is named yet.")
             if st.button("Name it", type="primary", key="name it"):
                 st.switch_page("pages/label_sets.py")
-    shown = sifted(here, everything)
-    if not shown:
-        st.info("No scan is like that.")
-        return
-    pages = -(-len(shown) // _PAGE_LENGTH)
-    number = st.session_state.get("worklist page", 1)
-    number = min(max(1, number), pages)
-    here_now = shown[(number - 1) * _PAGE_LENGTH :][:_PAGE_LENGTH]
-    chosen = [entry.scan.id for entry in here_now if row(here, entry)]
-    turn(number, pages, len(shown))
-    if chosen:
-        with st.sidebar:
-            together(here, chosen, everything)
+    if here.may("import") and not is_busy(here):
+        with st.expander("Bring more scans in", icon=":material/add:"):
+            bring_in(here)
+    if here.may("back up"):
+        with st.expander("Keep a copy of everything", icon=":material/save:"):
+            back_up(here)
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,7 @@ class Sieve:
     """Which scans are to be seen.
 
     Args:
-        text: in the name, the patient's pseudonym or a warning.
+        text: in the name, the patient's made-up name, a tag or a warning.
         statuses: any of these; all if empty.
         reader: whose; None for anybody's, empty for nobody's.
         tags: all of these.
@@ -95,82 +123,236 @@ def sifted(here: Desk, everything: Sequence[Entry]) -> Sequence[Entry]:
     readers = sorted({entry.scan.reader for entry in everything if entry.scan.reader})
     tags = sorted({tag for entry in everything for tag in entry.tags})
     text, status, reader, tag, order = st.columns([3, 3, 2, 2, 3])
+    whose = reader.selectbox("Reader", [_ANYBODY, _NOBODY, *readers], key="worklist reader")
     sieve = Sieve(
-        text=text.text_input("Search", key="worklist text", placeholder="name, patient, tag").strip(),
-        statuses=tuple(status.multiselect("Status", [*Status], format_func=str, key="worklist status")),
-        reader={_ANY: None, _NOBODY: ""}.get(
-            who := reader.selectbox("Reader", [_ANY, _NOBODY, *readers], key="worklist reader"), who
-        ),
-        tags=tuple(tag.multiselect("Tags", tags, key="worklist tags")),
-    )  # fmt: skip
+        text.text_input("Search", key="worklist text", placeholder="name, patient, tag").strip(),
+        tuple(status.multiselect("Status", [*Status], format_func=str, key="worklist status")),
+        {_ANYBODY: None, _NOBODY: ""}.get(whose, whose),
+        tuple(tag.multiselect("Tags", tags, key="worklist tags")),
+    )
     by = order.selectbox(
         "Sort by", [*_ORDERS], format_func=_ORDERS.__getitem__, key="worklist order"
     )
+    if by == "usefulness":
+        offer_ranking(here, everything)
     ordered = everything if by == "name" else here.workspace.scans.list(order=by)
     return [entry for entry in ordered if sieve.passes(entry)]
 
 
-def row(here: Desk, entry: Entry) -> bool:
-    """A line of the list; whether it is chosen."""
+def offer_ranking(here: Desk, everything: Sequence[Entry]) -> None:
+    """Work out anew what is the most useful, since it changes with each scan that is labelled."""
+    errand = here.site.errands.get(_RANKING)
+    if errand is not None and errand.is_running:
+        watch(errand)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if errand is not None:
+            told_of_ranking(errand)
+        elif any(entry.scan.usefulness is not None for entry in everything):
+            st.caption("Scans that a model doubts, and that are unlike those labelled, come first.")
+        else:
+            st.caption("Which scans would teach a model most has not been worked out yet.")
+        if here.may("label") and st.button("Work it out", key="work out"):
+            here.must("label")
+            here.site.errands.begin(
+                _RANKING, lambda report: rank(here.workspace, here.person, report)
+            )
+            st.rerun()
+
+
+def told_of_ranking(errand: Errand) -> None:
+    """What came of it."""
+    if errand.error:
+        st.warning(plain(errand.error))
+    elif errand.result:
+        st.caption(f"{errand.result} of the scans could not be read; they come last.")
+    else:
+        st.caption("Worked out.")
+
+
+def line(here: Desk, entry: Entry, *, is_predicted: bool) -> None:
+    """A scan, to be chosen or opened."""
     scan = entry.scan
     with st.container(border=True):
-        box, picture, what, state, act = st.columns(
-            [0.35, 1, 5, 2.2, 1.8], vertical_alignment="center"
+        box, what, act = st.columns([0.3, 10, 2.4], vertical_alignment="center")
+        box.checkbox(f"Choose {plain(scan.name)}", key=_box(entry), label_visibility="collapsed")
+        what.html(
+            told(entry, here.site.thumbnails.link(scan.id, here.person), patient(here, entry))
         )
-        chosen: bool = box.checkbox(
-            f"Choose {plain(scan.name)}", key=f"choose {scan.id}", label_visibility="collapsed"
-        )
-        link = here.site.thumbnails.link(scan.id, here.person)
-        picture.html(
-            f'<img class="thumbnail" loading="lazy" src="{link}" alt="{html.escape(scan.name)}">'
-        )
-        with what:
-            tags = "  ".join(f":gray-badge[{plain(tag)}]" for tag in entry.tags)
-            st.markdown(f"**{plain(scan.name)}** · {plain(entry.patient)}  {tags}")
-            st.caption(f"{plain(kind_of(entry))} · {extent_of(entry)}")
-            for warning in scan.warnings:
-                st.caption(f":orange[:material/warning: {plain(warning)}]")
-            if scan.usefulness_reason:
-                st.caption(plain(scan.usefulness_reason))
-        colour, words = _DOTS[scan.status]
-        reader = f"<br>{html.escape(scan.reader)}" if scan.reader else ""
-        state.html(f'<span style="color:{colour}">&#9679;</span> {words}{reader}')
-        with act.container():
-            if here.may("label") and st.button("Label", key=f"label {scan.id}", width="stretch"):
-                choose_scan(scan.id)
-                st.switch_page("pages/label.py")
-    return chosen
+        with act.container(horizontal=True, horizontal_alignment="right"):
+            if here.may("label") and st.button("Label", key=f"label {scan.id}"):
+                open_in(scan.id, "pages/label.py")
+            reviews = is_predicted and here.may("review")
+            if reviews and st.button("Review", key=f"review {scan.id}"):
+                open_in(scan.id, "pages/review.py")
 
 
-def kind_of(entry: Entry) -> str:
-    """What a scan is, in a word."""
-    kinds = {"CTVolume": "CT", "MRVolume": "MR", "PETVolume": "PET",
-             "UltrasoundVolume": "ultrasound", "Radiograph": "radiograph"}  # fmt: skip
-    return kinds.get(entry.scan.kind, entry.scan.modality or "kind not stated")
+def open_in(scan: int, where: str) -> None:
+    """Go on with this scan."""
+    choose_scan(scan)
+    st.switch_page(where)
 
 
-def extent_of(entry: Entry) -> str:
-    """Voxels and spacing of a scan."""
-    shape = "×".join(str(int(n)) for n in reversed(entry.scan.grid["shape"]))
-    return f"{shape} voxels"
+def told(entry: Entry, picture: str, patient: str) -> str:
+    """A scan as HTML; whatever comes from files or people is but text in it."""
+    scan, grid = entry.scan, Grid.from_dict(entry.scan.grid)
+    tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in entry.tags)
+    voxels = "×".join(map(str, reversed(grid.shape)))
+    spacing = "×".join(f"{mm:.3g}" for mm in reversed(grid.spacing))
+    facts = f"{_KINDS.get(scan.kind, scan.modality or 'kind not stated')}, {voxels}, {spacing} mm"
+    notes = "".join(
+        f'<div class="note">&#9888; {escape(str(warning))}</div>' for warning in scan.warnings
+    )
+    if scan.usefulness_reason:
+        notes += f'<div class="why">{escape(scan.usefulness_reason)}</div>'
+    reader = f"<div>{escape(scan.reader)}</div>" if scan.reader else ""
+    return (
+        f'<div class="scan"><img loading="lazy" src="{escape(picture)}" alt="">'
+        f"<div><b>{escape(scan.name)}</b> {tags}<div>{escape(patient)}</div>"
+        f'<div class="facts">{escape(facts)}</div>{notes}</div>'
+        f'<div class="state"><span style="color:{_COLOURS[scan.status]}">&#9679;</span> '
+        f"{escape(str(scan.status))}{reader}</div></div>"
+    )
+
+
+def patient(here: Desk, entry: Entry) -> str:
+    """Whose a scan is: by name where that may be seen, else as the workspace calls him."""
+    who = here.workspace.identities.who(entry.patient) if here.may("see names") else None
+    if who is None:
+        return f"patient {entry.patient}"
+    return ", ".join(filter(None, (who.name, who.number, who.born)))
 
 
 def turn(number: int, pages: int, count: int) -> None:
     """Which part of the list is seen."""
+    words = f"{count} scan{'' if count == 1 else 's'}"
+    if pages == 1:
+        st.caption(words)
+        return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="center"):
-        if pages > 1 and st.button("Back", disabled=number == 1, key="worklist back"):
-            st.session_state["worklist page"] = number - 1
-            st.rerun()
-        words = f"{count} scan{'' if count == 1 else 's'}"
-        st.caption(words if pages == 1 else f"{words}, page {number} of {pages}")
-        if pages > 1 and st.button("On", disabled=number == pages, key="worklist on"):
-            st.session_state["worklist page"] = number + 1
-            st.rerun()
+        for text, to in (("Back", number - 1), ("On", number + 1)):
+            if text == "On":
+                st.caption(f"{words}, page {number} of {pages}")
+            if st.button(text, key=f"worklist {text}", disabled=not 1 <= to <= pages):
+                st.session_state[_PAGE] = to
+                st.rerun()
 
 
-def together(here: Desk, chosen: Sequence[int], everything: Sequence[Entry]) -> None:
-    """What can be done with several scans at once."""
-    st.subheader(f"{len(chosen)} chosen")
+# --- several at once -------------------------------------------------------------------------
+
+
+def together(here: Desk, seen: Sequence[Entry], everything: Sequence[Entry]) -> None:
+    """What can be done with the scans that are chosen."""
+    chosen = [entry for entry in seen if st.session_state.get(_box(entry))]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not chosen:
+            st.button(
+                "Choose all on this page", key="choose all", on_click=_choose, args=(seen, True)
+            )
+            return
+        st.markdown(f"**{len(chosen)} chosen**")
+        if here.may("assign"):
+            with st.popover("Reader"):
+                assign(here, chosen, everything)
+        if here.may("label"):
+            with st.popover("Tags"):
+                tag(here, chosen)
+            with st.popover("Status"):
+                set_status(here, chosen)
+        st.button("Choose none", key="choose none", on_click=_choose, args=(seen, False))
+
+
+def assign(here: Desk, chosen: Sequence[Entry], everything: Sequence[Entry]) -> None:
+    """Give scans to a reader."""
+    readers = {user.name for user in here.workspace.people.list() if user.active}
+    known = sorted({*readers, here.person, *(e.scan.reader for e in everything if e.scan.reader)})
+    reader = st.selectbox(
+        "Whose", ["", *known], format_func=lambda n: n or "nobody's", key="assign"
+    )
+    if st.button("Give", key="assign now"):
+        here.must("assign")
+        for entry in chosen:
+            here.workspace.scans.assign(entry.scan.id, reader or None, by=here.person)
+        st.rerun()
+
+
+def tag(here: Desk, chosen: Sequence[Entry]) -> None:
+    """Put a word on scans, or take it off."""
+    word = st.text_input("Tag", key="tag", max_chars=60, help="Scans tagged test are kept apart.")
+    on, off = st.columns(2)
+    if on.button("Put on", key="tag on", width="stretch") and word.strip():
+        here.must("label")
+        for entry in chosen:
+            here.workspace.scans.tag(entry.scan.id, word.strip(), by=here.person)
+        st.rerun()
+    if off.button("Take off", key="tag off", width="stretch") and word.strip():
+        here.must("label")
+        for entry in chosen:
+            if word.strip() in entry.tags:
+                here.workspace.scans.untag(entry.scan.id, word.strip(), by=here.person)
+        st.rerun()
+
+
+def set_status(here: Desk, chosen: Sequence[Entry]) -> None:
+    """Say how far scans have come; that they are reviewed comes of reviewing them."""
+    status = st.selectbox("Status", _BY_HAND, format_func=str, key="status")
+    reason = st.text_input("Why", key="status reason") if status == Status.SET_ASIDE else ""
+    if st.button("Set", key="status now"):
+        here.must("label")
+        for entry in chosen:
+            here.workspace.scans.set_status(entry.scan.id, status, by=here.person, reason=reason)
+        st.rerun()
+
+
+def _choose(seen: Sequence[Entry], value: bool) -> None:
+    for entry in seen:
+        st.session_state[_box(entry)] = value
+
+
+def _box(entry: Entry) -> str:
+    return f"choose {entry.scan.id}"
+
+
+# --- a copy ----------------------------------------------------------------------------------
+
+
+def back_up(here: Desk) -> None:
+    """Everything into one file."""
+    errand = here.site.errands.get(_BACKUP)
+    if errand is not None and errand.is_running:
+        watch(errand, can_stop=False)
+        return
+    if errand is not None:
+        st.markdown(plain(errand.error or f"The copy is in {errand.result}."))
+    folder = here.workspace.folder
+    usual = folder.parent / f"{folder.name}-{datetime.now(UTC):%Y-%m-%d}.zip"
+    with st.form("back up", border=False):
+        path = st.text_input("File to write, on this machine", value=str(usual))
+        st.caption(
+            "It holds patients' scans, and their names where these were kept: keep it as safe as "
+            "the workspace. Scans that were not copied into the workspace are not in it."
+        )
+        if not st.form_submit_button("Write it"):
+            return
+    here.must("back up")
+    target = Path(path).expanduser()
+    if target.exists():
+        st.warning("There is a file of that name already: give another.")
+        return
+    here.site.errands.begin(_BACKUP, lambda report: here.workspace.backup(target, by=here.person))
+    st.rerun()
+
+
+_LOOK = """<style>
+.scan { display: grid; grid-template-columns: 5.5rem 1fr 9rem; gap: 1rem; align-items: center;
+        line-height: 1.5 }
+.scan img { width: 5.5rem; height: 5.5rem; object-fit: contain; background: #000; border-radius: 4px }
+.scan .facts, .scan .why { color: #AEB6BF; font-size: .95rem }
+.scan .note { color: #FFC069; font-size: .95rem }
+.scan .tag { border: 1px solid #6B747D; border-radius: 1em; padding: 0 .6em; margin-left: .4em;
+             font-size: .9rem }
+[data-testid="stVerticalBlock"]:has(> [data-testid="stLayoutWrapper"] .scan) { gap: .5rem }
+</style>"""
 
 
 if (_here := desk()) is not None:

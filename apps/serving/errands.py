@@ -49,7 +49,8 @@ class Errand:
     """
 
     def __init__(self, work: Callable[[Report], Any]) -> None:
-        self.step, self.result, self.error = Step(), None, ""
+        self.step, self.error = Step(), ""
+        self.result: Any = None
         self._work, self._stopping = work, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

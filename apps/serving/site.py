@@ -44,6 +44,11 @@ class Site:
     errands: Errands = field(default_factory=Errands)
 
     @property
+    def has_accounts(self) -> bool:
+        """Whether people log in; else the workspace belongs to whoever sits at the machine."""
+        return bool(self.workspace.people.list())
+
+    @property
     def thumbnails(self) -> Thumbnails:
         """Small pictures of the scans."""
         return Thumbnails(self.workspace)

@@ -124,8 +124,8 @@ def next_scans(
     """The scans to label, the most useful first.
 
     Args:
-        doubts: how unsure a model is of each scan, 0 or more (:func:`scan_doubt`); all 1, say,
-            before there is a model, and the scans will be as different as can be.
+        doubts: how unsure a model is of each scan, 0 or more (:func:`scan_doubt`); none before
+            there is a model, and the scans will be as different as can be.
         features: of each scan, those that are labelled too: a vector each, all of one length
             (:func:`features_of`, or a network's).
         labelled: the scans that are labelled already.
@@ -141,7 +141,11 @@ def next_scans(
         ...     print(found.name, found.reason)
         c the model is fairly sure of it (0.50), and it is unlike all that is labelled
         b the model is unsure of it (0.90), but it is much like a
+        >>> [found.reason for found in next_scans({}, seen, labelled=["a"], count=1)]
+        ['it is unlike all that is labelled']
     """
+    has_model = bool(doubts)
+    doubts = doubts or dict.fromkeys(features, 1.0)
     waiting = sorted(set(doubts) - set(labelled))
     known = sorted(set(labelled))
     table = _standardised(features, [*waiting, *known])
@@ -164,10 +168,11 @@ def next_scans(
         useful, name, gap, like = min(
             ranked, key=lambda row: (-round(row[0], 9), -doubts[row[1]], row[1])
         )
-        sure = f"the model is {_sureness(doubts[name] / most)} of it ({doubts[name]:.2f})"
-        found.append(
-            Suggestion(name, float(np.clip(useful, 0, 1)), f"{sure}, {_likeness(gap, like, known)}")
-        )
+        link, reason = _likeness(gap, like, known)
+        if has_model:
+            sure = f"the model is {_sureness(doubts[name] / most)} of it ({doubts[name]:.2f})"
+            reason = f"{sure}, {link} {reason}"
+        found.append(Suggestion(name, float(np.clip(useful, 0, 1)), reason))
         waiting.remove(name)
         taken.append(name)
     return found
@@ -256,10 +261,15 @@ def _sureness(share: float) -> str:
     return "unsure" if share > 2 / 3 else "fairly sure" if share > 1 / 3 else "sure"
 
 
-def _likeness(gap: float, like: str, known: Sequence[str]) -> str:
+def _likeness(gap: float, like: str, known: Sequence[str]) -> tuple[str, str]:
+    """How a scan compares with others, and whether that speaks for it ("and") or not ("but")."""
     if not like:
-        return "and it is the most typical to start with"
+        return "and", "it is the most typical to start with"
     whom = "labelled" if like in known else "labelled or named before it"
     if gap > 1 / 3:
-        return f"and it is unlike all that is {whom}"
-    return f"and it differs somewhat from {like}" if gap > 0.1 else f"but it is much like {like}"
+        return "and", f"it is unlike all that is {whom}"
+    return (
+        ("and", f"it differs somewhat from {like}")
+        if gap > 0.1
+        else ("but", f"it is much like {like}")
+    )

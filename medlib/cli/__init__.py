@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from medlib.cli import data_sets
+from medlib.cli import data_sets, people
 from medlib.cli.caching import cache
 from medlib.cli.demonstration import demo
 from medlib.cli.learning import plan, train
@@ -29,6 +29,7 @@ for command in (inspect, convert, plan, train, predict, cache, demo):
     app.command()(command)
 app.command("app")(serve_app)
 app.add_typer(data_sets.app, name="datasets")
+app.add_typer(people.app, name="people")
 
 
 def main() -> NoReturn:
