@@ -29,6 +29,7 @@ from medlib.data.splitters import (
     held_out,
     k_fold,
     listed,
+    none_kept,
     stratified,
 )
 from medlib.data.store import Store
@@ -73,6 +74,7 @@ __all__ = [
     "held_out",
     "k_fold",
     "listed",
+    "none_kept",
     "pair",
     "pair_boxes",
     "patient_of",

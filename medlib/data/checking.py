@@ -38,12 +38,13 @@ def usable(
         broken: share of all cases that may be set aside; one always may.
 
     Raises:
-        ValueError: when more are broken, or one side would be left without cases.
+        ValueError: when more are broken, or one side would lose all of its cases.
     """
     faults = {case.name: fault(case, blocks) for case in (*train, *valid)}
     count = sum(map(bool, faults.values()))
     kept = [[case for case in side if not faults[case.name]] for side in (train, valid)]
-    if count > max(1.0, broken * len(faults)) or not all(kept):
+    emptied = not kept[0] or (valid and not kept[1])  # that nobody is kept back may be meant
+    if count > max(1.0, broken * len(faults)) or emptied:
         shown = islice((f"{name}: {said}" for name, said in faults.items() if said), 3)
         raise ValueError(
             f"{count} of {len(faults)} cases cannot be used, too many to be set aside. "

@@ -34,6 +34,20 @@ def by_patient(fraction: float = 0.2, *, seed: int = 0) -> Splitter:
     return grouped(lambda case: case.patient, fraction, seed=seed, called="patient")
 
 
+def none_kept() -> Splitter:
+    """Keeps nobody back: for so few patients that all are needed to learn from.
+
+    Nothing then says how good the model is, and no moment of the training is chosen as the best.
+
+    Example:
+        >>> from unittest.mock import sentinel
+        >>> train, valid = none_kept()([Case("scan", "patient", sentinel.scan)])
+        >>> len(train), len(valid)
+        (1, 0)
+    """
+    return lambda cases: ([*cases], [])
+
+
 def by_site(fraction: float = 0.2, *, seed: int = 0) -> Splitter:
     """Keeps back whole sites, so that figures hold for a hospital that was never seen.
 

@@ -89,7 +89,7 @@ class Loop:
 
     def _reserve(self) -> None:
         """Keep time for the last validation, by a case or two; the first of all is slower."""
-        begun = time.monotonic()
+        seconds, begun = 0.0, time.monotonic()
         for _ in islice(self.learn.predictions(), 2):
             seconds, begun = time.monotonic() - begun, time.monotonic()
         self.learn.budget.reserve(1.5 * seconds * len(self.learn.data.valid) + 1.0)

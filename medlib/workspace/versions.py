@@ -200,6 +200,13 @@ class Versions:
         with self._database.reading() as session:
             return head(session, scan, label_set, content)
 
+    def heads(self, label_set: int) -> Sequence[Version]:
+        """The versions that count, of all scans, whatever they hold."""
+        query = select(Version).join(Head, Head.version_id == Version.id)
+        query = query.where(Head.label_set_id == label_set).order_by(Version.id)
+        with self._database.reading() as session:
+            return [*session.scalars(query)]
+
     def history(
         self, scan: int, label_set: int, content: Content = Content.MASK
     ) -> Sequence[Version]:

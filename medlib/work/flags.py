@@ -1,0 +1,132 @@
+"""Flags: what is odd about a prediction, with the reason, so that it is looked at first.
+
+They are rules about sizes and places, not judgements: a flagged outline may be right, and one
+without a flag may be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from medlib.types import Mask
+from medlib.types.naming import sided_pairs
+
+_FAR = 2.0  # times larger than the largest, or smaller than the smallest, that was learned from
+_FEW, _FAR_OF_FEW = 5, 3.0  # with fewer scans, what is usual is hardly known
+_ISLANDS, _REST = 3, 0.1  # pieces, and the share of a structure that is not its largest piece
+_UNEVEN = 3.0  # times that one side is larger than the other
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something odd.
+
+    Args:
+        kind: ``"empty"``, ``"volume"``, ``"islands"``, ``"sides"`` or ``"uneven"``.
+        structure: of which.
+        reason: in words.
+    """
+
+    kind: str
+    structure: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def flags_of(mask: Mask, usual: Mapping[str, Sequence[float]]) -> tuple[Flag, ...]:
+    """What is odd about a mask.
+
+    Args:
+        mask: that a model found.
+        usual: millilitres of each structure in the scans that it learned from.
+
+    Example:
+        >>> import torch
+        >>> from medlib.space import Grid
+        >>> from medlib.types import Labels
+        >>> nothing = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+        >>> mask = Mask(nothing, Grid.from_axes((4, 4, 4)), Labels.of(["liver"]))
+        >>> for flag in flags_of(mask, {"liver": [1400.0, 1500.0]}):
+        ...     print(flag.reason)
+        liver was not found, and is in all 2 scans that were learned from
+    """
+    volumes = mask.volumes_ml()
+    return (
+        *_empty(volumes, usual),
+        *_far_off(volumes, usual),
+        *_islands(mask, volumes),
+        *_sides(mask, volumes),
+    )
+
+
+def _empty(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]) -> Iterator[Flag]:
+    for name, ml in volumes.items():
+        seen = usual.get(name, ())
+        there = sum(one > 0 for one in seen)
+        if ml == 0 and there and there >= 0.9 * len(seen):
+            which = f"all {there}" if there == len(seen) else f"{there} of {len(seen)}"
+            said = f"{name} was not found, and is in {which} scans that were learned from"
+            yield Flag("empty", name, said)
+
+
+def _far_off(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]) -> Iterator[Flag]:
+    for name, ml in volumes.items():
+        seen = [one for one in usual.get(name, ()) if one > 0]
+        if not (ml and seen):
+            continue
+        far = _FAR if len(seen) >= _FEW else _FAR_OF_FEW
+        low, high = min(seen), max(seen)
+        if not low / far <= ml <= high * far:
+            much = "larger" if ml > high else "smaller"
+            usually = f"{low:.3g} ml" if low == high else f"{low:.3g} to {high:.3g} ml"
+            said = f"{name} is {ml:.3g} ml, much {much} than in the {len(seen)} scans that were learned from"
+            yield Flag("volume", name, f"{said} ({usually})")
+
+
+def _islands(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:
+    from scipy.ndimage import generate_binary_structure, label
+
+    touching = generate_binary_structure(3, 3)
+    windows = mask.extents()
+    for name, ml in volumes.items():
+        if not ml:
+            continue
+        window = windows[mask.labels[name].id]
+        pieces, count = label(mask.structure(name)[window].cpu().numpy(), touching)
+        if count <= _ISLANDS:
+            continue
+        sizes = np.bincount(pieces.ravel())[1:]
+        rest = 1 - sizes.max() / sizes.sum()
+        if rest > _REST:
+            yield Flag(
+                "islands",
+                name,
+                f"{name} lies in {count} pieces, {rest:.0%} of it not in the largest",
+            )
+
+
+def _sides(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:
+    """Left is towards +x in LPS: whoever is called left lies there, and is about as large."""
+    pairs, _ = sided_pairs(mask.labels.names)
+    for left, right in pairs:
+        sizes = volumes.get(left, 0.0), volumes.get(right, 0.0)
+        if not all(sizes):
+            continue
+        if _middle(mask, left) <= _middle(mask, right):
+            yield Flag("sides", left, f"{left} lies further to the patient's right than {right}")
+        if max(sizes) > _UNEVEN * min(sizes):
+            more, less = (left, right) if sizes[0] > sizes[1] else (right, left)
+            yield Flag("uneven", less, f"{less} is {min(sizes):.3g} ml, {more} {max(sizes):.3g} ml")
+
+
+def _middle(mask: Mask, name: str) -> float:
+    """LPS x of a structure's middle, mm."""
+    index = mask.structure(name).nonzero().double().mean(0).cpu().numpy()
+    return float(mask.grid.to_patient(index)[0])
