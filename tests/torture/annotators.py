@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,15 +41,12 @@ from medlib.workspace import Workspace
 
 sys.path.append(str(folder("apps")))  # as Streamlit does for the pages
 
-from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
-from serving.turning import Turn, upright
+from serving.turning import Turn
 from serving.wire import Patch, unpack
 
 ANNOTATORS, SCANS = 20, 5
 GRID = Grid.from_axes((24, 32, 32), spacing=(3.0, 1.0, 1.0))
-WHOLE = upright(GRID).shape
-NOTHING_DONE = {"whole": False, "slices": []}
 TABLE = Labels.of([f"annotator {n}" for n in range(1, ANNOTATORS + 1)])
 
 _SERVER = """
@@ -66,13 +63,6 @@ workspace = Workspace(Path(sys.argv[2]), sys.argv[3])
 routes = Scans(Shelf(workspace), Depot(workspace.derived / "browser")).routes()
 uvicorn.run(Starlette(routes=routes), port=int(sys.argv[4]), log_level="error")
 """
-
-
-class Leave(NamedTuple):
-    """To label a case: the link, and what tells its drawings from others."""
-
-    link: str
-    mark: str
 
 
 @dataclass
@@ -128,23 +118,23 @@ class Annotator(threading.Thread):
     Args:
         number: 1, 2, …; the structure that he paints.
         port: of the server.
-        leaves: for each case.
+        links: leave for each case.
         seen: to be told what is seen.
         until: ``time.monotonic()`` of the end.
     """
 
     def __init__(
-        self, number: int, port: int, leaves: dict[Case, Leave], seen: Seen, until: float
+        self, number: int, port: int, links: dict[Case, str], seen: Seen, until: float
     ) -> None:
         super().__init__()
-        self._number, self._port, self._leaves = number, port, leaves
+        self._number, self._port, self._links = number, port, links
         self._seen, self._until = seen, until
         self._draw = random.Random(number)
 
     def run(self) -> None:
         while time.monotonic() < self._until:
             try:
-                self._label(self._draw.choice(list(self._leaves)))
+                self._label(self._draw.choice(list(self._links)))
             except (OSError, http.client.HTTPException):  # the server was killed
                 self._seen.statuses[0] += 1
                 time.sleep(0.2)
@@ -157,7 +147,7 @@ class Annotator(threading.Thread):
         merges = None
         for _ in range(4):  # somebody is quicker again and again: another scan, then
             drawn = begun.copy()
-            place = tuple(self._draw.randrange(n) for n in WHOLE)
+            place = tuple(self._draw.randrange(n) for n in GRID.shape)
             drawn[place] = self._number
             status, said = self._save(case, drawn, version, merges)
             if status == 200:
@@ -196,7 +186,7 @@ class Annotator(threading.Thread):
     ) -> tuple[http.client.HTTPResponse, bytes]:
         link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         try:
-            headers = {"Authorization": f"Bearer {self._leaves[case].link}"}
+            headers = {"Authorization": f"Bearer {self._links[case]}"}
             link.request(method, f"/medlib/cases/{case}/{what}", body, headers)
             answer = link.getresponse()
             content = answer.read()
@@ -211,7 +201,7 @@ class Annotator(threading.Thread):
 
 
 @contextmanager
-def labelled(there: Path, database: str) -> Iterator[tuple[Workspace, dict[Case, Leave]]]:
+def labelled(there: Path, database: str) -> Iterator[tuple[Workspace, dict[Case, str]]]:
     """A workspace of a few scans, and leave to label each."""
     with Workspace(there / "workspace", database) as workspace:
         for number in range(SCANS):
@@ -222,15 +212,7 @@ def labelled(there: Path, database: str) -> Iterator[tuple[Workspace, dict[Case,
         asked = workspace.label_sets.add("all", TABLE, by="ada")
         shelf = Shelf(workspace)
         cases = [Case(entry.scan.id, asked.id) for entry in workspace.scans.list()]
-        yield (
-            workspace,
-            {
-                case: Leave(
-                    shelf.sign(case, "ada", "label"), shelf.mark(case, Blocks(shelf.grid(case)))
-                )
-                for case in cases
-            },
-        )
+        yield workspace, {case: shelf.sign(case, "ada", "label") for case in cases}
 
 
 def torment(there: Path, database: str, *, seconds: float, kills: int, seed: int = 0) -> Seen:
@@ -241,11 +223,11 @@ def torment(there: Path, database: str, *, seconds: float, kills: int, seed: int
     """
     seen = Seen()
     draw = random.Random(seed)
-    with labelled(there, database) as (workspace, leaves):
+    with labelled(there, database) as (workspace, links):
         server = Server(workspace.folder, database)
         until = time.monotonic() + seconds
         annotators = [
-            Annotator(n, server.port, leaves, seen, until) for n in range(1, ANNOTATORS + 1)
+            Annotator(n, server.port, links, seen, until) for n in range(1, ANNOTATORS + 1)
         ]
         try:
             for one in annotators:
@@ -258,20 +240,19 @@ def torment(there: Path, database: str, *, seconds: float, kills: int, seed: int
         finally:
             server.stop()
         assert not seen.complaints, seen.complaints[:5]
-        check(workspace, leaves, seen)
+        check(workspace, links, seen)
     return seen
 
 
-def check(workspace: Workspace, leaves: dict[Case, Leave], seen: Seen) -> None:
+def check(workspace: Workspace, links: dict[Case, str], seen: Seen) -> None:
     """Nothing acknowledged is lost, nothing is mixed or half-written, and the line is unbroken."""
     there = set()
-    for case in leaves:
+    for case in links:
         line = workspace.versions.history(case.scan, case.label_set)
         numbers = {version.id for version in line}
         there |= numbers
         for version in line:
-            mask = workspace.versions.mask(version.id)
-            voxels = Turn.of(mask.grid).view(mask.data[0].numpy()).tobytes()
+            voxels = workspace.versions.mask(version.id).data[0].numpy().tobytes()
             assert voxels in seen.sent, f"version {version.id} was never sent like that"
             assert seen.kept.get(version.id, voxels) == voxels, f"version {version.id} is mixed up"
             assert version.parent_id is None or version.parent_id in numbers
