@@ -121,18 +121,28 @@ class Annotator(threading.Thread):
         links: leave for each case.
         seen: to be told what is seen.
         until: ``time.monotonic()`` of the end.
+        least: how many versions there are to be by then.
     """
 
     def __init__(
-        self, number: int, port: int, links: dict[Case, str], seen: Seen, until: float
+        self,
+        number: int,
+        port: int,
+        links: dict[Case, str],
+        seen: Seen,
+        until: float,
+        least: int,
     ) -> None:
         super().__init__()
         self._number, self._port, self._links = number, port, links
-        self._seen, self._until = seen, until
+        self._seen, self._until, self._least = seen, until, least
         self._draw = random.Random(number)
 
     def run(self) -> None:
-        while time.monotonic() < self._until:
+        # On a busy machine the time may be over before anything was tried.
+        while (now := time.monotonic()) < self._until or (
+            len(self._seen.kept) < self._least and now < self._until + 120
+        ):
             try:
                 self._label(self._draw.choice(list(self._links)))
             except (OSError, http.client.HTTPException):  # the server was killed
@@ -215,8 +225,10 @@ def labelled(there: Path, database: str) -> Iterator[tuple[Workspace, dict[Case,
         yield workspace, {case: shelf.sign(case, "ada", "label") for case in cases}
 
 
-def torment(there: Path, database: str, *, seconds: float, kills: int, seed: int = 0) -> Seen:
-    """Let them label, and look at what is left.
+def torment(
+    there: Path, database: str, *, seconds: float, kills: int, least: int = 0, seed: int = 0
+) -> Seen:
+    """Let them label, until at least so many versions are there, and look at what is left.
 
     Raises:
         AssertionError: saying what was lost, mixed, half-written or answered wrongly.
@@ -227,7 +239,7 @@ def torment(there: Path, database: str, *, seconds: float, kills: int, seed: int
         server = Server(workspace.folder, database)
         until = time.monotonic() + seconds
         annotators = [
-            Annotator(n, server.port, links, seen, until) for n in range(1, ANNOTATORS + 1)
+            Annotator(n, server.port, links, seen, until, least) for n in range(1, ANNOTATORS + 1)
         ]
         try:
             for one in annotators:
