@@ -24,6 +24,7 @@ def card_of(manifest: Manifest) -> str:
         list(_about(manifest)),
         ["## Learned from", "", *_learned(manifest.training)] if manifest.training else [],
         list(_measured(manifest.metrics)),
+        *([f"## {head}", "", text] for head, text in manifest.statements.items()),
         ["## Limits", "", *(f"- {limit}" for limit in _LIMITS)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

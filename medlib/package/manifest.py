@@ -54,6 +54,7 @@ class Manifest(_Part):
         training: how it was trained; no names of scans or patients.
         metrics: what it reached on which sort of cases.
         intended_use: in words.
+        statements: what else people say of it, by heading.
     """
 
     format: Literal["medlib-model"] = "medlib-model"
@@ -72,6 +73,7 @@ class Manifest(_Part):
     intended_use: str = (
         "Research. Not a medical device: every result is to be reviewed by a qualified person."
     )
+    statements: dict[str, str] = Field(default_factory=dict)
 
     def card(self) -> str:
         """The model card, in Markdown, for people."""

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def _answers(pairing: Pairing, asked: Asked) -> dict[str, int]:
 
         values = np.array(said, dtype=np.float64)
         counts, edges = np.histogram(values, bins=min(5, len({*said})))
-        ends = zip(edges[:-1], edges[1:], strict=True)
+        ends = pairwise(edges)
         return {f"{a:.3g} to {b:.3g}": int(n) for (a, b), n in zip(ends, counts, strict=True)}
     words = {True: "yes", False: "no"}
     return dict(
@@ -128,7 +129,7 @@ def _twins(
     cases: Sequence[Case], pictures: Mapping[str, tuple[str, ...]], numbers: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """Scans that show the same, and patients with several: what one says the other does not add."""
-    found = []
+    found: list[dict[str, Any]] = []
     alike: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     whose: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
@@ -140,10 +141,11 @@ def _twins(
         if len(same) > 1:
             several = len({case.patient for case in same}) > 1
             found.append({"what": "picture", "scans": number(same), "several patients": several})
-    for same in whose.values():
-        if len(same) > 1:
-            found.append({"what": "patient", "scans": number(same), "several patients": False})
-    return found
+    return found + [
+        {"what": "patient", "scans": number(same), "several patients": False}
+        for same in whose.values()
+        if len(same) > 1
+    ]
 
 
 def _numbers(cases: Sequence[Case], numbers: Mapping[str, int]) -> list[int]:

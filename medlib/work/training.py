@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +14,7 @@ from medlib.train.callbacks import CancelFit
 from medlib.train.intervals import part_intervals
 from medlib.train.scores import plain
 from medlib.transforms import Item
-from medlib.types import Answer, Kind, describe
+from medlib.types import Answer, Kind, Mask, Volume, describe
 from medlib.work.asking import Predicting, Training, ask, digest_of
 from medlib.work.preparing import described, known, prepared
 from medlib.work.process import Watch
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from medlib.workspace import Workspace
     from medlib.workspace.schema import Job, Model
 
-_SAVED = 15.0  # seconds between two checkpoints: what a crash costs at most
+_SAVED, _SHARE = 15.0, 0.05  # seconds between two checkpoints, or this share of a short training
 
 
 def train(
@@ -39,12 +39,13 @@ def train(
     pairing, kind = known(workspace, request.label_set, request.asked, request.kind)
     place = Place.of(workspace.derived / "trainings", request, pairing)
     numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
+    minutes = request.minutes or 20.0
     task = prepared(
         workspace, request.label_set, request.asked, pairing, kind,
-        plan=place.plan(), minutes=request.minutes or 20.0,
+        plan=place.plan(), minutes=minutes,
         cache=workspace.derived / "prepared",
         callbacks=[
-            Checkpoints(place.checkpoint, seconds=_SAVED),
+            Checkpoints(place.checkpoint, seconds=min(_SAVED, _SHARE * 60 * minutes)),
             Reporting(telling, watch, place, numbers),
         ],
     )  # fmt: skip
@@ -184,7 +185,9 @@ class Pictured:
         self.data, self.is_kept = data, is_kept
         self.case: Case = data.cases[0]
         self._truth: Kind = data.truth(0)
-        self._scan = data.raw(0).values[0]
+        scan = data.raw(0).values[0]
+        assert isinstance(scan, Volume)
+        self._scan = scan
 
     def drawn(self, learn: Learner, telling: Telling) -> str:
         """Draw what is found in it now; of answers, say it."""
@@ -277,8 +280,6 @@ def _numbered(cases: Sequence[Case], numbers: Mapping[str, int]) -> list[int]:
 
 def volumes_of(*parts: Dataset) -> dict[str, list[float]]:
     """Millilitres of each structure in each scan that was labelled whole; for what is usual."""
-    from medlib.types import Mask
-
     found: dict[str, list[float]] = {}
     for data in parts:
         for number in range(len(data)):

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -168,16 +169,12 @@ class Worker:
 
 def _say(process: subprocess.Popen[bytes], word: str) -> None:
     assert process.stdin is not None
-    try:
+    with suppress(BrokenPipeError):  # it has ended; how, is seen next
         process.stdin.write(word.encode())
         process.stdin.flush()
-    except BrokenPipeError:  # it has ended; how, is seen next
-        pass
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    try:
+    with suppress(BrokenPipeError):
         process.stdin.close()
-    except BrokenPipeError:
-        pass

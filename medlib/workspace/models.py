@@ -66,6 +66,23 @@ class Models:
                 raise WorkspaceError(f"{name}: its file was swept away meanwhile; add it again")
         return row
 
+    def describe(self, model: int, statements: Mapping[str, str], *, by: str) -> Model:
+        """Say what people know of a model: what it is for, who labelled, where it fails.
+
+        They become ``card["statements"]``. What was said before is in the event log.
+
+        Args:
+            model: which.
+            statements: in words, by heading; empty ones are left out.
+            by: who says so.
+        """
+        said = {head: text.strip() for head, text in statements.items() if text.strip()}
+        with self._database.writing() as session:
+            row = found(session, Model, model)
+            row.card = {**row.card, "statements": said}
+            record(session, by, "model described", f"model {model}", statements=said)
+        return row
+
     def package(self, model: int) -> Path:
         """The model's package, for :func:`medlib.load`."""
         with self._database.reading() as session:

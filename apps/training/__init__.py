@@ -1,0 +1,1 @@
+"""What the train page is made of."""
