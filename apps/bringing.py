@@ -167,11 +167,14 @@ def show_refusals(refusals: tuple[io.Refusal, ...]) -> None:
             st.caption(f"and {len(refusals) - 200} more")
 
 
-def sample_scans(workspace: Workspace, person: str, report: Report) -> Imported:
+def sample_scans(
+    workspace: Workspace, person: str, report: Report, *, studies: int = 8
+) -> Imported:
     """Bring made-up scans in, with a label set for them."""
     with tempfile.TemporaryDirectory(dir=workspace.derived) as there:
         drawn = datasets.samples(
             Path(there) / "samples",
+            studies=studies,
             progress=lambda done, of, what: report(done, of, "Drawing scans"),
         )
         found = workspace.scans.add(

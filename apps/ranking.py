@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 
-import numpy as np
 from serving.errands import Report
 
 from medlib.assist import features_of, next_scans
 from medlib.io.files import FILE_ERRORS, written_whole
-from medlib.space.grid import FloatArray
-from medlib.workspace import Content, Status, Workspace
-from medlib.workspace.schema import Prediction, Scan
+from medlib.workspace import Status, Workspace
+from medlib.workspace.schema import Scan
 
 _COUNT = 50  # of scans that are named; nobody labels more before he asks again
 _WAITING = {Status.NEW, Status.IN_PROGRESS}
@@ -33,17 +31,17 @@ def rank(workspace: Workspace, person: str, report: Report) -> int:
     scans = {
         e.scan.name: e.scan for e in workspace.scans.list() if e.scan.status != Status.SET_ASIDE
     }
-    newest = newest_masks(workspace)
-    features: dict[str, FloatArray] = {}
+    doubted = _doubts(workspace)
+    features: dict[str, list[float]] = {}
     doubts: dict[str, float] = {}
     for number, (name, scan) in enumerate(scans.items()):
         report(number, len(scans), "Looking at scans")
         try:
             features[name] = _features(workspace, scan)
-            if scan.status in _WAITING and scan.id in newest:
-                doubts[name] = scan_doubt(workspace, newest[scan.id])
         except (*FILE_ERRORS, ValueError):
-            features.pop(name, None)
+            continue
+        if scan.status in _WAITING and scan.id in doubted:
+            doubts[name] = doubted[scan.id]
     report(len(scans), len(scans), "Comparing them")
     waiting = {name for name in features if scans[name].status in _WAITING}
     # Of what no model has looked at, as little is known as of the most doubtful.
@@ -63,37 +61,22 @@ def rank(workspace: Workspace, person: str, report: Report) -> int:
     return len(scans) - len(features)
 
 
-def newest_masks(workspace: Workspace) -> Mapping[int, Prediction]:
-    """The last outline that a model predicted of each scan, with how unsure it was."""
-    found: dict[int, Prediction] = {}
+def _doubts(workspace: Workspace) -> dict[int, float]:
+    """How unsure the model was that looked last at each scan; of those where one can say."""
+    found: dict[int, float] = {}
     for row in workspace.models.predictions():  # the newest first
-        if row.content == Content.MASK and row.uncertainty:
-            found.setdefault(row.scan_id, row)
+        if row.figures.get("doubt") is not None:
+            found.setdefault(row.scan_id, float(row.figures["doubt"]))
     return found
 
 
-def scan_doubt(workspace: Workspace, prediction: Prediction) -> float:
-    """How unsure a model was of a scan, beside the size of what it found in it.
-
-    See :func:`medlib.assist.scan_doubt`, which works on what is not kept.
-    """
-    unsure = workspace.models.uncertainty(prediction.id)
-    if unsure is None:
-        return 0.0
-    found = int((workspace.models.mask(prediction.id).data > 0).any(0).sum())
-    size = unsure.data.numel()
-    return float(unsure.data.clamp(0, 1).sum()) / max(found, size // 1000, 1)
-
-
-def _features(workspace: Workspace, scan: Scan) -> FloatArray:
+def _features(workspace: Workspace, scan: Scan) -> list[float]:
     """Of a scan; read once, and kept."""
-    folder = workspace.derived / "features"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{scan.digest}.npy"
+    path = workspace.derived / "features" / f"{scan.digest}.json"
     if path.is_file():
-        kept: FloatArray = np.load(path, allow_pickle=False)
+        kept: list[float] = json.loads(path.read_text())
         return kept
-    found = features_of(workspace.scans.volume(scan.id))
+    found: list[float] = features_of(workspace.scans.volume(scan.id)).tolist()
     with written_whole(path) as partial:
-        np.save(partial, found, allow_pickle=False)
+        partial.write_text(json.dumps(found))
     return found

@@ -6,7 +6,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medlib import datasets, io
 from medlib.batch import predict_all
@@ -15,6 +17,11 @@ from medlib.io.files import written_whole
 from medlib.pictures import show, write_page
 from medlib.tasks import segmenter
 from medlib.train import Progress, Scores, dice
+
+if TYPE_CHECKING:
+    from medlib.tasks import Task
+
+_PERSON = "medlib demo"  # who has labelled, in the workspace's log
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class DemoReport:
         page: of pictures.
         model: the trained model.
         predictions: folder of DICOM SEG and NIfTI.
+        workspace: the same for the apps; None where what they need is not installed.
     """
 
     scores: Scores
@@ -34,6 +42,7 @@ class DemoReport:
     page: Path
     model: Path
     predictions: Path
+    workspace: Path | None
 
     def __str__(self) -> str:
         rows = [f"  {name:20} {value:.3f}" for name, value in self.scores.labels.items()]
@@ -47,6 +56,9 @@ class DemoReport:
                 f"The model:       {self.model}",
                 f"The predictions: {self.predictions} (DICOM SEG and NIfTI)",
                 f"Pictures:        open {self.page} in a browser",
+                f"The apps:        medlib app {self.workspace}"
+                if self.workspace
+                else "The apps:        pip install 'medlib[apps]', and run this again",
             ]
         )
 
@@ -125,7 +137,51 @@ def run(
     with written_whole(out / "scores.json") as partial:
         partial.write_text(json.dumps(scores.to_dict(), indent=1), encoding="utf-8")
     clock.lap("drawing")
-    return DemoReport(scores, clock.laps, page, model_file, predictions)
+
+    workspace = None
+    if all(map(find_spec, ("sqlalchemy", "alembic"))):
+        say("making a workspace of it")
+        workspace = _workspace(_fresh(out, "workspace"), data, learn, model_file, minutes)
+        clock.lap("the workspace")
+    return DemoReport(scores, clock.laps, page, model_file, predictions, workspace)
+
+
+def _workspace(
+    folder: Path, data: datasets.Prepared, learn: Task, model: Path, minutes: float
+) -> Path:
+    """The scans, what was drawn of those learned from, the model, and what it finds in the rest."""
+    from medlib.work import Predicting, Training, Worker, ask
+    from medlib.work.training import card_of
+    from medlib.workspace import Seen, Workspace
+
+    with Workspace(folder) as workspace:
+        asked = workspace.label_sets.add("abdominal organs", data.card.table, by=_PERSON)
+        numbers = {
+            name: workspace.scans.add(data.image(name), by=_PERSON).scans[0].id
+            for name in data.cases
+        }
+        for name in data.train:
+            scan = numbers[name]
+            truth = io.read_mask(
+                data.label(name), labels=data.card.table, on=workspace.scans.grid(scan)
+            )
+            workspace.versions.save_mask(
+                scan, asked.id, truth, base=None, by=_PERSON, seen=Seen(whole=True)
+            )
+        card = card_of(learn, Training(asked.id, minutes=minutes), numbers)
+        kept = workspace.models.add("abdominal organs", model, asked.id, by=_PERSON, card=card)
+        found = tuple(numbers[name] for name in data.test)
+        job = ask(workspace, Predicting(kept.id, found), by=_PERSON, device="cpu")
+        Worker(folder, device="cpu", beat=0.2).work(workspace)
+        if error := workspace.jobs.get(job.id).error:
+            raise ValueError(f"the predictions of the workspace failed: {error}")
+    return folder
+
+
+def _fresh(out: Path, name: str) -> Path:
+    """A folder that is not there yet: in a workspace of before somebody may have worked."""
+    choices = [out / name, *(out / f"{name}-{number}" for number in range(2, 1000))]
+    return next(path for path in choices if not path.exists())
 
 
 def _archive(folder: Path, studies: int | None, say: Callable[[str], None]) -> datasets.Prepared:

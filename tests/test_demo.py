@@ -10,6 +10,7 @@ from medlib import datasets
 from medlib.datasets import Prepared, card, phantom
 from medlib.datasets.prepared import finish
 from medlib.demo import run
+from medlib.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def scans(tmp_path_factory):
 
 def test_the_whole_way(scans, program):
     data = Prepared.read(scans / "scans")
-    report = run(scans, minutes=0.2, say=lambda line: None)
+    report = run(scans, minutes=0.3, say=lambda line: None)
     assert set(report.scores.cases) == set(data.test)
     assert "Dice on 1 studies never seen before" in str(report)
     scores = json.loads((scans / "scores.json").read_text())
@@ -49,6 +50,15 @@ def test_the_whole_way(scans, program):
         image = pydicom.dcmread(source, stop_before_pixels=True)
         assert segmentation.PatientID == image.PatientID
         assert segmentation.StudyInstanceUID == image.StudyInstanceUID
+    assert str(report).splitlines()[-1].endswith(f"medlib app {report.workspace}")
+    with Workspace(report.workspace) as workspace:
+        assert len(workspace.scans.list()) == len(data.cases)
+        assert len(workspace.pairing("abdominal organs").cases) == len(data.train)
+        (model,) = workspace.models.list()
+        found = workspace.models.predictions(model=model.id)
+        assert len(found) == len(data.test)
+        assert found[0].uncertainty
+        assert not workspace.verify()
     content = report.model.read_bytes()
     assert not any(name.encode() in content for name in data.cases)
 
