@@ -43,7 +43,7 @@ from serving.turning import Turn, upright
 from serving.wire import Patch, Window, window_of
 
 _MOST_VOXELS = 256**3  # of a box that is looked at
-_CLICK_MM = 60.0
+_CLICK_MM = 40.0
 
 
 class Assistant:

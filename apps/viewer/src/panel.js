@@ -65,8 +65,8 @@ export class Panel {
       element("div", {}, element("kbd", {}, say), what)));
     this.root = element("div", { class: "viewer", tabIndex: 0, role: "application",
       "aria-label": "Scan, with its outlines" },
-      element("style", {}, STYLE), this.#bar(), this.notice,
-      this.strip.canvas, element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait),
+      element("style", {}, STYLE), this.#bar(),
+      this.strip.canvas, element("div", { class: "stage" }, this.canvas, this.paper, this.surface, this.wait, this.notice),
       this.#side(), element("div", { class: "status" }, this.where, this.what, this.state),
       this.legend);
   }
@@ -202,8 +202,8 @@ export class Panel {
     const own = scene.voxel[plane];
     const slices = [
       element("p", {}, done.whole ? "The whole scan is done."
-        : `${done.planes[axis].size} of ${scene.dims[plane]} ${PLANE_NAMES[axis]} slices done; `
-          + "what is not done, nothing is learned from."),
+        : `${done.planes[axis].size} of ${scene.dims[plane]} ${PLANE_NAMES[axis]} slices are done. `
+          + "Models learn from these alone."),
       element("div", { class: "wraps" },
         press(button(withKey("This slice", "M"), "", () => viewer.sliceDone(), disabled), done.has(axis, own)),
         button(withKey("Next useful slice", "J"), "", () => viewer.assist.next(), disabled),
@@ -268,7 +268,7 @@ export class Panel {
     this.wait.textContent = words;
   }
 
-  /** Says something above the picture; with nothing to say it goes away. */
+  /** Says something over the picture, which stays where it is; with nothing to say it goes away. */
   say(words, ...buttons) {
     this.notice.hidden = !words;
     const close = buttons.length ? [] : [button("OK", "", () => this.say(""))];

@@ -45,6 +45,9 @@ export class Scene {
         + "Switch on graphics acceleration in its settings, or use a current Chrome, Edge or Firefox");
     }
     await this.niivue.attachToCanvas(this.canvas, false);
+    // NiiVue draws by itself when its size changes; what lies over it has to follow.
+    this.resizing = new ResizeObserver(() => this.dims && this.draw());
+    this.resizing.observe(this.canvas);
     const gl = this.niivue.gl;
     const details = gl.getExtension("WEBGL_debug_renderer_info");
     const name = gl.getParameter(details ? details.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
@@ -235,6 +238,7 @@ export class Scene {
 
   close() {
     cancelAnimationFrame(this.drawing);
+    this.resizing.disconnect();
     this.niivue.cleanup();
     this.niivue.gl.getExtension("WEBGL_lose_context")?.loseContext(); // cleanup() leaves it open
   }

@@ -1,7 +1,7 @@
 // Text on grounds: at least 7:1 (#E8EDF3 on #1B222C), muted text 5:1; targets 40 px and more.
 export const STYLE = `
 .viewer { --ground: #11161d; --raised: #1b222c; --line: #3a4656; --text: #e8edf3; --muted: #a9b6c6;
-  --accent: #6cc4ff; display: grid; grid-template: auto auto minmax(0, 1fr) auto / 30px minmax(0, 1fr) clamp(15rem, 22%, 17.5rem);
+  --accent: #6cc4ff; display: grid; grid-template: auto minmax(0, 1fr) auto / 30px minmax(0, 1fr) clamp(15rem, 22%, 17.5rem);
   gap: 8px; padding: 8px; box-sizing: border-box; background: var(--ground); color: var(--text);
   font: 400 16px/1.35 system-ui, "Segoe UI", Roboto, sans-serif; border-radius: 10px; outline: none;
   position: relative; }
@@ -9,12 +9,12 @@ export const STYLE = `
 .viewer *, .viewer *::before { box-sizing: border-box; }
 .bar { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .bar .gap { flex: 1; }
-.stage { grid-row: 3; grid-column: 2; position: relative; min-height: 320px; background: #000; border-radius: 6px; overflow: hidden; }
+.stage { grid-row: 2; grid-column: 2; position: relative; min-height: 320px; background: #000; border-radius: 6px; overflow: hidden; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .stage .surface { position: absolute; inset: 0; touch-action: none; cursor: crosshair; }
-.strip { grid-row: 3; grid-column: 1; width: 30px; height: 100%; min-height: 0; cursor: ns-resize; touch-action: none; }
-.side { grid-row: 3; grid-column: 3; overflow-y: auto; display: flex; flex-direction: column; gap: 14px; padding: 2px 4px; }
-.status { grid-row: 4; grid-column: 1 / -1; display: flex; gap: 18px; color: var(--muted); min-height: 1.4em;
+.strip { grid-row: 2; grid-column: 1; width: 30px; height: 100%; min-height: 0; cursor: ns-resize; touch-action: none; }
+.side { grid-row: 2; grid-column: 3; overflow-y: auto; display: flex; flex-direction: column; gap: 14px; padding: 2px 4px; }
+.status { grid-row: 3; grid-column: 1 / -1; display: flex; gap: 18px; color: var(--muted); min-height: 1.4em;
   font-variant-numeric: tabular-nums; font-size: 15px; flex-wrap: wrap; }
 .status .state { margin-left: auto; color: var(--text); }
 .status .state::before { content: "●"; margin-right: .4em; color: #57c98a; }
@@ -53,7 +53,7 @@ fieldset { border: 0; margin: 0 0 10px; padding: 0; min-width: 0; } legend { pad
 button.main { background: #14633f; border-color: #57c98a; color: #fff; } button.main kbd { color: #d5ffe6; }
 .busy, .busy .surface { cursor: progress; }
 .wraps { display: flex; flex-wrap: wrap; gap: 6px; }
-.notice { grid-column: 1 / -1; background: #2b2410; color: #ffe9b0;
+.notice { position: absolute; z-index: 3; left: 8px; right: 8px; top: 8px; box-shadow: 0 4px 16px #000a; background: #2b2410; color: #ffe9b0;
   border: 1px solid #8a6d1d; border-radius: 8px; padding: 4px 8px 4px 14px; display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
 .notice span { flex: 1 1 16rem; } .notice[hidden], .legend[hidden], .wait[hidden] { display: none; }
 .wait { position: absolute; inset: 0; display: grid; place-items: center; color: var(--text); background: #000b; z-index: 2; }
