@@ -48,7 +48,8 @@ def page(here: Desk) -> None:
         begin(here)
         return
     st.html(_LOOK)
-    top(here)
+    with said_plainly():
+        top(here)
     shown = sifted(here, everything)
     if not shown:
         st.info("No scan is like that: change what is searched for above.")
@@ -56,7 +57,8 @@ def page(here: Desk) -> None:
     pages = -(-len(shown) // _LENGTH)
     number = min(max(1, st.session_state.get(_PAGE, 1)), pages)
     seen = shown[(number - 1) * _LENGTH :][:_LENGTH]
-    together(here, seen, everything)
+    with said_plainly():  # what is refused there leaves the list, and what is chosen in it
+        together(here, seen, everything)
     predicted = {row.scan_id for row in here.workspace.models.predictions()}
     for entry in seen:
         line(here, entry, is_predicted=entry.scan.id in predicted)
