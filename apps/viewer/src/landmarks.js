@@ -85,7 +85,7 @@ export class Landmarks {
           context.lineTo(x, y + 9 * scale);
         });
       }
-      if (away <= 0.5) overlay.words(name, x + 8 * scale, y - 8 * scale, INK, scale);
+      if (away <= 0.5) overlay.words(name, tile, [x, y], INK, scale);
       context.globalAlpha = 1;
     }
   }

@@ -103,13 +103,16 @@ export class Overlay {
       }
     }
     const [x, y] = points.length > 2 ? points[1] : points.at(-1);
-    this.words(words, x + 10 * scale, y - 8 * scale, INK, scale);
+    this.words(words, tile, [x, y], INK, scale);
   }
 
-  /** Text that can be read on any ground. */
-  words(text, x, y, colour, scale) {
+  /** Text beside a point of a plane, that can be read on any ground and stays within the plane. */
+  words(text, tile, [left, top], colour, scale) {
     const { context } = this;
     context.font = `600 ${15 * scale}px system-ui, sans-serif`;
+    const most = tile.left + tile.width - context.measureText(text).width - 4 * scale;
+    const x = Math.max(tile.left + 4 * scale, Math.min(left + 10 * scale, most));
+    const y = Math.max(tile.top + 18 * scale, top - 8 * scale);
     context.lineWidth = 4 * scale;
     context.strokeStyle = RIM;
     context.fillStyle = colour;

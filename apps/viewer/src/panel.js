@@ -101,12 +101,15 @@ export class Panel {
     this.helpPart = part("With the machine's help", this.help);
     this.questionPart = part("About this study", this.questions);
     this.landmarkPart = part("Landmarks", this.landmarks);
-    return element("div", { class: "side" },
-      this.structurePart, this.helpPart, this.landmarkPart, this.questionPart, part("Done", this.done),
+    this.paintParts = [
       part("Brush", element("div", { class: "row" }, this.size, this.sizeWords), this.ball),
       part("Limits of intensity", this.limits, element("div", { class: "row" }, this.low, "to", this.high)),
+    ];
+    this.side = element("div", { class: "side", hidden: true }, this.structurePart, this.helpPart,
+      this.landmarkPart, this.questionPart, part("Done", this.done), ...this.paintParts,
       part("Window", this.windows),
       part("Strength of outlines", element("div", { class: "row" }, this.fade)));
+    return this.side;
   }
 
   /** Shows the viewer's state. */
@@ -145,11 +148,13 @@ export class Panel {
     this.fade.value = viewer.opacity;
     this.#showStructures();
     this.#showWindows();
-    this.structurePart.hidden = this.helpPart.hidden = !data.labels.length;
+    this.side.hidden = !outline; // nothing was shown yet
+    for (const part of [this.structurePart, this.helpPart, ...this.paintParts]) part.hidden = !data.labels.length;
     this.questionPart.hidden = !data.questions.length;
     this.landmarkPart.hidden = !data.landmarks.length;
-    // Who types an answer is not interrupted.
-    if (!this.questions.querySelector("input:focus")) {
+    // Who types an answer is not interrupted, unless it is another scan that is asked about.
+    if (this.answered !== viewer.answers || !this.questions.querySelector("input:focus")) {
+      this.answered = viewer.answers;
       this.questions.replaceChildren(...fields(data.questions, viewer.answers, data.readonly));
     }
     this.landmarks.replaceChildren(...viewer.landmarks.rows(data.readonly));
@@ -265,6 +270,7 @@ export class Panel {
 
   showWait(words) {
     this.wait.hidden = !words;
+    this.side.inert = Boolean(words); // what it shows is still of the scan before
     this.wait.textContent = words;
   }
 

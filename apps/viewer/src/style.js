@@ -55,7 +55,7 @@ button.main { background: #14633f; border-color: #57c98a; color: #fff; } button.
 .wraps { display: flex; flex-wrap: wrap; gap: 6px; }
 .notice { position: absolute; z-index: 3; left: 8px; right: 8px; top: 8px; box-shadow: 0 4px 16px #000a; background: #2b2410; color: #ffe9b0;
   border: 1px solid #8a6d1d; border-radius: 8px; padding: 4px 8px 4px 14px; display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
-.notice span { flex: 1 1 16rem; } .notice[hidden], .legend[hidden], .wait[hidden] { display: none; }
+.notice span { flex: 1 1 16rem; } .side[hidden], section[hidden], .notice[hidden], .legend[hidden], .wait[hidden] { display: none; }
 .wait { position: absolute; inset: 0; display: grid; place-items: center; color: var(--text); background: #000b; z-index: 2; }
 .legend { position: absolute; z-index: 4; right: 8px; top: 60px; max-height: calc(100% - 110px); overflow: auto;
   background: #0c1117; border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; columns: 2; column-gap: 28px; }
