@@ -1,12 +1,14 @@
 """Outlining by a box and clicks: medlib beside a plain marker watershed, on 45 structures of a CT.
 
-    python tests/benchmarks/assist.py --data FOLDER [--json FILE] [--every N] [--fit]
+    python tests/benchmarks/assist.py --data FOLDER [--set NAME] [--json FILE] [--every N] [--fit]
 
-``--data`` is the folder of real scans (or ``MEDLIB_REAL_DATA``). The box is that of the structure,
-wider by two voxels a side. The first click is where the structure is thickest; each further one in
-the middle of the largest piece that is wrong, on the structure or off it as that may be. Both sides
-get the same box, and each the clicks that its own errors call for. The watershed floods the
-gradient at one voxel from balls of two voxels about the clicks, and from the box's sides.
+``--data`` is the folder of real scans (or ``MEDLIB_REAL_DATA``). Two other sets can be asked for:
+``hippocampus`` (MR, ten patients) and ``abdomen`` (MR, thick slices, three patients). The box is
+that of the structure, wider by two voxels a side. The first click is where the structure is
+thickest; each further one in the middle of the largest piece that is wrong, on the structure or
+off it as that may be. All arms get the same box, and each the clicks that its own errors call for.
+The watershed floods the gradient at one voxel from balls of two voxels about the clicks, and from
+the box's sides.
 
 ``--fit`` fits the weights of the evidence anew: on every other structure, tested on the rest, both
 ways; then on all, and prints these. The table without it is of structures that the weights were
@@ -30,16 +32,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from medlib.assist.clicks import WEIGHTS, evidence, looked_at, outline
+from medlib.assist.clicks import decided, looked_at, outline
+from medlib.assist.evidence import WEIGHTS, evidence, rated
+from medlib.assist.lessons import Clicks, correction, middle, points
 from medlib.space import Grid
-from medlib.types import Boxes, CTVolume, Label, Points
+from medlib.types import Boxes, CTVolume, Label
 
 COUNTS = (1, 3, 5, 10)
 SMALLEST = 210  # voxels: 45 structures are as large
 MARGIN = 2
 Flags = NDArray[np.bool_]
-Index = tuple[int, ...]
-Clicks = list[tuple[Index, bool]]
 
 
 class Case:
@@ -67,47 +69,31 @@ class Case:
         self.inner = tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))
         self.box = Boxes.between(*_ends(self.grid.to_patient([low, high])))
 
-    def points(self, clicks: Clicks, on: bool) -> Points:
-        chosen = [index for index, inside in clicks if inside is on]
-        return Points(self.grid.to_patient(np.array(chosen, dtype=float).reshape(-1, 3)))
-
 
 def _ends(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return corners.min(0)[None], corners.max(0)[None]
-
-
-def middle(region: Flags) -> Index:
-    """Where a region is thickest."""
-    window = ndimage.find_objects(region.astype(np.int8))[0]
-    depth = ndimage.distance_transform_edt(np.pad(region[window], 1))[1:-1, 1:-1, 1:-1]
-    index = np.unravel_index(depth.argmax(), depth.shape)
-    return tuple(int(i) + w.start for i, w in zip(index, window, strict=True))
-
-
-def correction(found: Flags, truth: Flags) -> tuple[Index, bool] | None:
-    """The next click, None where nothing is wrong."""
-    largest, where, on = 0, found, True
-    for wrong, inside in ((truth & ~found, True), (found & ~truth, False)):
-        pieces, count = ndimage.label(wrong)
-        sizes = np.bincount(pieces.ravel())[1:]
-        if count and sizes.max() > largest:
-            largest, where, on = int(sizes.max()), pieces == sizes.argmax() + 1, inside
-    return (middle(where), on) if largest else None
 
 
 def dice(one: Flags, other: Flags) -> float:
     return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
-def by_medlib(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
-    def found(case: Case, clicks: Clicks) -> Flags:
-        on, off = (case.points(clicks, inside) for inside in (True, False))
-        return (
-            outline(case.volume, Label(1, "it"), case.box, on, off, weights=weights).data[0].numpy()
-            == 1
-        )
+def by_medlib(case: Case, clicks: Clicks) -> Flags:
+    on, off = (points(clicks, case.grid, inside) for inside in (True, False))
+    return outline(case.volume, Label(1, "it"), case.box, on, off).data[0].numpy() == 1
 
-    return found
+
+def by_evidence(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
+    """Without the network's second look."""
+
+    def answer(case: Case, clicks: Clicks) -> Flags:
+        on, off = (points(clicks, case.grid, inside) for inside in (True, False))
+        look = looked_at(case.volume, case.box, on, off)
+        found = np.zeros(case.truth.shape, dtype=bool)
+        found[look.window] = decided(rated(look.scene, weights), look)
+        return found
+
+    return answer
 
 
 def by_watershed(case: Case, clicks: Clicks) -> Flags:
@@ -156,12 +142,13 @@ def fitted(cases: Sequence[Case], *, rounds: int = 2, most: int = 2500) -> NDArr
     for _ in range(rounds):
         rows, truths, shares = [], [], []
         for case in cases:
-            states = walk(case, by_medlib(weights))[2]
+            states = walk(case, by_evidence(weights))[2]
             for count in COUNTS:
                 clicks = states[min(count, len(states)) - 1]
-                on, off = (case.points(clicks, inside) for inside in (True, False))
-                scene, window, _, factors = looked_at(case.volume, case.box, on, off)
-                truth = case.truth[window].astype(np.float32)
+                on, off = (points(clicks, case.grid, inside) for inside in (True, False))
+                look = looked_at(case.volume, case.box, on, off)
+                scene, factors = look.scene, look.factors
+                truth = case.truth[look.window].astype(np.float32)
                 if factors.max() > 1:
                     inner = [
                         np.minimum(np.arange(n) * f + f // 2, m - 1)
@@ -187,35 +174,53 @@ def logistic(rows: NDArray, truths: NDArray, shares: NDArray, ridge: float = 0.0
     return weights
 
 
-def opened(data: Path) -> list[Case]:
-    folder = data / "totalseg_example"
-    image = nibabel.load(folder / "example_ct.nii.gz")
-    scan = np.asarray(image.dataobj).T.astype(np.float32)
-    labels = np.asarray(nibabel.load(folder / "example_seg.nii.gz").dataobj).T.astype(np.int32)
+def opened(data: Path, which: str) -> list[Case]:
+    """All structures that are large enough, of one of the sets."""
+    return [case for scan, labels in SETS[which](data) for case in _structures(scan, labels)]
+
+
+def _structures(scan: Path, labels: Path) -> list[Case]:
+    image = nibabel.load(scan)
+    values = np.asarray(image.dataobj).T.astype(np.float32)
+    numbers = np.asarray(nibabel.load(labels).dataobj).T.astype(np.int32)
     grid = Grid.from_ras(image.shape, image.affine)
-    sizes = np.bincount(labels.ravel())
-    return [Case(n, scan, labels, grid) for n in range(1, len(sizes)) if sizes[n] >= SMALLEST]
+    sizes = np.bincount(numbers.ravel())
+    return [Case(n, values, numbers, grid) for n in range(1, len(sizes)) if sizes[n] >= SMALLEST]
+
+
+def _ct(data: Path) -> list[tuple[Path, Path]]:
+    there = data / "totalseg_example"
+    return [(there / "example_ct.nii.gz", there / "example_seg.nii.gz")]
+
+
+def _hippocampus(data: Path) -> list[tuple[Path, Path]]:
+    there = data / "hippocampus"
+    names = sorted(path.name for path in (there / "labels").glob("*.nii.gz"))[:10]
+    return [(there / "images" / name, there / "labels" / name) for name in names]
+
+
+def _abdomen(data: Path) -> list[tuple[Path, Path]]:
+    labels = sorted((data / "chaos_t2_mr").glob("label_*.nii.gz"))[:3]
+    return [(path.with_name(path.name.replace("label", "image")), path) for path in labels]
+
+
+SETS = {"ct": _ct, "hippocampus": _hippocampus, "abdomen": _abdomen}
 
 
 def table(
     cases: Sequence[Case], arms: dict[str, Callable[[Case, Clicks], Flags]]
-) -> list[dict[str, object]]:
-    rows = []
+) -> dict[str, dict[int, float]]:
+    """Print, and give, each arm's mean Dice by the number of clicks."""
+    found = {}
     print("| | " + " | ".join(f"{n} clicks" for n in COUNTS) + " | ms a click |")
     print("|---|" + "---|" * (len(COUNTS) + 1))
     for name, ask in arms.items():
         walks = [walk(case, ask) for case in cases]
-        scores = {n: statistics.fmean(w[0][n - 1] for w in walks) for n in COUNTS}
-        ms = 1000 * statistics.median(s for w in walks for s in w[1])
-        print(
-            f"| {name} | " + " | ".join(f"{scores[n]:.3f}" for n in COUNTS) + f" | {ms:.0f} |",
-            flush=True,
-        )
-        rows += [
-            {"arm": name, "structure": c.number, "dice": w[0]}
-            for c, w in zip(cases, walks, strict=True)
-        ]
-    return rows
+        found[name] = {n: statistics.fmean(scores[n - 1] for scores, *_ in walks) for n in COUNTS}
+        ms = 1000 * statistics.median(second for _, seconds, _ in walks for second in seconds)
+        scores = " | ".join(f"{score:.3f}" for score in found[name].values())
+        print(f"| {name} | {scores} | {ms:.0f} |", flush=True)
+    return found
 
 
 def main() -> None:
@@ -226,20 +231,33 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(real) if real else None, required=not real
     )
+    parser.add_argument("--set", choices=tuple(SETS), default="ct")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth structure")
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args()
-    cases = opened(options.data)[:: options.every]
+    cases = opened(options.data, options.set)[:: options.every]
     if options.fit:
         for half in (0, 1):
             other = fitted(cases[half::2])
             print(f"fitted on one half, tested on the other ({half + 1} of 2):")
-            table(cases[1 - half :: 2], {"medlib": by_medlib(other), "watershed": by_watershed})
+            table(cases[1 - half :: 2], {"evidence": by_evidence(other), "watershed": by_watershed})
         print("fitted on all:", fitted(cases).round(2).tolist())
         return
-    rows = table(cases, {"medlib": by_medlib(WEIGHTS), "watershed": by_watershed})
+    arms = {"medlib": by_medlib, "evidence alone": by_evidence(WEIGHTS)}
+    found = table(cases, arms | {"watershed": by_watershed})
     if options.json:
+        rows = [
+            {
+                "work": f"{options.set}, {count} clicks",
+                "medlib": round(score, 4),
+                "peer": round(found["watershed"][count], 4),
+                "peer_name": "watershed",
+                "unit": "Dice",
+                "ratio": round(score / found["watershed"][count], 4),
+            }
+            for count, score in found["medlib"].items()
+        ]
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
