@@ -171,6 +171,7 @@ def sample_scans(
     workspace: Workspace, person: str, report: Report, *, studies: int = 8
 ) -> Imported:
     """Bring made-up scans in, with a label set for them."""
+    report(0, studies, "Drawing scans")
     with tempfile.TemporaryDirectory(dir=workspace.derived) as there:
         drawn = datasets.samples(
             Path(there) / "samples",

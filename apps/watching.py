@@ -7,7 +7,7 @@ from serving.errands import Errand
 from wording import plain
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=1.0)
 def watch(errand: Errand, *, can_stop: bool = True) -> None:
     """A bar and a button; the page runs anew when the errand has ended."""
     if not errand.is_running:

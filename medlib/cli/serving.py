@@ -211,18 +211,19 @@ def _kept_running(command: Sequence[str], environment: Mapping[str, str]) -> Ite
 
 @contextmanager
 def _ended_by_signal() -> Iterator[None]:
-    """Whoever ends us by SIGTERM ends what we have begun too."""
+    """Whoever ends us, by Ctrl-C or by SIGTERM, ends what we have begun too."""
 
     def end(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {name: signal.signal(name, end) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
         tell("medlib: ended")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 def _check_installed() -> None:
