@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import streamlit as st
-from desk import desk, enter_vouched, leave
+from desk import desk, enter_vouched
 from plainly import said_plainly
 from serving.entrance import LOGIN
 from serving.openid import is_configured
 from serving.site import site
-from wording import plain
 
 # With what one must be allowed to do, to see it.
 _PAGES = (
@@ -36,12 +35,6 @@ def main() -> None:
     page = st.navigation([one for one, action in _PAGES if here.may(action)], position="top")
     st.html(_LOOK)
     page.run()
-    if here.site.has_accounts:
-        with st.sidebar:
-            st.caption(f"{plain(here.person)}, {here.role}")
-            if st.button("Log out", key="log out"):
-                leave()
-                st.rerun()
 
 
 def log_in() -> None:

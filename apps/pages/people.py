@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from desk import Desk, desk
+from desk import Desk, desk, leave
 from plainly import said_plainly
 from serving.openid import is_configured
 from wording import plain
@@ -15,6 +15,11 @@ _DOES = {
     Role.READER: "labels, comments and exports",
     Role.REVIEWER: "also reviews, trains, and gives scans to readers",
     Role.ADMINISTRATOR: "also brings scans in, and manages label sets and people",
+}
+_MAY = {
+    Role.READER: "You may label, comment and export",
+    Role.REVIEWER: "You may label and review, train, and give scans to readers",
+    Role.ADMINISTRATOR: "You may do everything",
 }
 
 
@@ -29,9 +34,14 @@ def page(here: Desk) -> None:
 
 
 def own(here: Desk) -> None:
-    """A new password for oneself."""
-    st.subheader(plain(here.person))
-    st.markdown(f"You are a {here.role}: {_DOES[here.role]}.")
+    """The way out, and a new password for oneself."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(plain(here.person), width="stretch")
+        if st.button("Log out", key="log out"):
+            leave()
+            st.rerun()
+    article = "an" if here.role == Role.ADMINISTRATOR else "a"
+    st.markdown(f"You are {article} {here.role}. {_MAY[here.role]}.")
     with (
         st.expander("Change your password"),
         st.form("own password", clear_on_submit=True, border=False),

@@ -223,6 +223,7 @@ def test_with_a_provider_pages_ask_themselves_and_scans_still_do_not_open(people
     assert gets_in(asking)
     assert streams(asking)
     assert asking.get("/medlib/thumbnails/1").status_code == 401
+    assert asking.get(peopled.thumbnails.link(1, "rob")).status_code == 200
 
 
 def test_who_vouches_is_part_of_who_is_vouched_for():
