@@ -82,7 +82,11 @@ NOTHING_DONE = {"whole": False, "slices": []}
 
 def drawn(shelf, case=ONE, value=1, at=3, **more):
     """What a browser sends of a row that was painted."""
-    said = {"scan": shelf.mark(case, Blocks(shelf.grid(case))), "seen": NOTHING_DONE, "annotated": None} | more
+    said = {
+        "scan": shelf.mark(case, Blocks(shelf.grid(case))),
+        "seen": NOTHING_DONE,
+        "annotated": None,
+    } | more
     return gzip.compress(patch_of(painted(value, at, AWRY), said).pack())
 
 
@@ -258,7 +262,11 @@ def test_slices_are_done_where_the_browser_says(client, shelf, workspace):
 
 def bad_masks(shelf):
     ids = np.zeros(upright(AWRY).shape, np.uint8)
-    said = {"scan": shelf.mark(ONE, Blocks(shelf.grid(ONE))), "seen": NOTHING_DONE, "annotated": None}
+    said = {
+        "scan": shelf.mark(ONE, Blocks(shelf.grid(ONE))),
+        "seen": NOTHING_DONE,
+        "annotated": None,
+    }
     whole = Patch(ids, (0, 0, 0), said).pack()
     line, _, voxels = whole.partition(b"\n")
 
