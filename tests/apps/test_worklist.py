@@ -1,5 +1,6 @@
 """The way in and the worklist: what comes from files is only text, and nothing is lost on the way."""
 
+import doctest
 import re
 import sys
 import threading
@@ -268,7 +269,10 @@ def test_a_label_set_grows_and_keeps_its_numbers(workspace, run):
 
 def test_questions_are_made_of_a_table(run):
     run()  # the page looks for a workspace
+    from pages import label_sets
     from pages.label_sets import asked
+
+    assert not doctest.testmod(label_sets).failed
 
     row = {"question": "grade", "answer": "a choice of words", "words to choose from": "low, high"}
     size = {"question": "size", "answer": "a number", "words to choose from": None, "unit": "mm"}

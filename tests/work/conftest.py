@@ -16,10 +16,11 @@ nibabel = oracle("nibabel")
 
 
 def scans_in(folder: Path, count: int) -> None:
-    """Coarse copies of the phantom, each a little brighter than the one before."""
+    """Coarse copies of the phantom, each with noise of its own."""
     for number in range(count):
         image = phantom(number).slicer[::4, ::4, ::4]
-        values = np.asarray(image.dataobj) + number
+        noise = np.random.default_rng(number).normal(0, 10, image.shape)
+        values = (np.asarray(image.dataobj) + noise).astype(np.int16)
         nibabel.save(nibabel.Nifti1Image(values, image.affine), folder / f"case_{number}.nii.gz")
 
 
