@@ -24,7 +24,7 @@ from medlib.assist.lessons import Lesson, lessons
 from medlib.assist.refiner import moved, seen, untaught
 from medlib.io.files import written_whole
 
-ROUNDS, VOLUMES, STEPS, BATCH, RATE = 3, 130, 900, 6, 2e-3
+ROUNDS, VOLUMES, STEPS, BATCH, RATE = 2, 130, 900, 6, 2e-3
 _SETTLING = 0.4  # share of the last round's steps in which the rate falls
 _OFFSETS = slice(8, 11)  # of the channels shown: one of each axis
 
