@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from medlib.cli import data_sets, people
+from medlib.cli import data_sets, people, workspaces
 from medlib.cli.caching import cache
 from medlib.cli.demonstration import demo
 from medlib.cli.learning import plan, train
@@ -30,6 +30,7 @@ for command in (inspect, convert, plan, train, predict, cache, demo):
 app.command("app")(serve_app)
 app.add_typer(data_sets.app, name="datasets")
 app.add_typer(people.app, name="people")
+app.add_typer(workspaces.app, name="workspace")
 
 
 def main() -> NoReturn:

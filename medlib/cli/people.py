@@ -51,16 +51,14 @@ def add(
     database: Address = "",
 ) -> None:
     """Give a person an account; the password is asked for. The first is an administrator's."""
-    with said_plainly(as_json=False), _opened(workspace, database) as opened:
+    with said_plainly(as_json=False), opened(workspace, database) as it:
         from medlib.workspace import Role
 
-        if not opened.people.list() and role != RoleSaid.ADMINISTRATOR:
+        if not it.people.list() and role != RoleSaid.ADMINISTRATOR:
             raise ValueError("the first account manages the others: --role administrator")
         password = "" if subject else _asked_twice()
-        opened.people.add(
-            name, Role(role), by=getpass.getuser(), password=password, subject=subject
-        )
-        say(f"{name} is {role} of {opened.folder}")
+        it.people.add(name, Role(role), by=getpass.getuser(), password=password, subject=subject)
+        say(f"{name} is {role} of {it.folder}")
 
 
 @app.command("password")
@@ -70,18 +68,18 @@ def password(
     database: Address = "",
 ) -> None:
     """Give a person a new password; all sessions of the person end."""
-    with said_plainly(as_json=False), _opened(workspace, database) as opened:
-        opened.people.change(name, by=getpass.getuser(), password=_asked_twice())
+    with said_plainly(as_json=False), opened(workspace, database) as it:
+        it.people.change(name, by=getpass.getuser(), password=_asked_twice())
         say(f"{name} has a new password")
 
 
 @app.command("list")
 def show(workspace: Folder = USUAL, database: Address = "", as_json: Json = False) -> None:
     """Say who has an account."""
-    with said_plainly(as_json), _opened(workspace, database) as opened:
+    with said_plainly(as_json), opened(workspace, database) as it:
         users = [
             {"name": user.name, "role": str(user.role), "active": user.active}
-            for user in opened.people.list()
+            for user in it.people.list()
         ]
         lines = [
             f"{u['name']}: {u['role']}{'' if u['active'] else ', let in no more'}" for u in users
@@ -90,14 +88,14 @@ def show(workspace: Folder = USUAL, database: Address = "", as_json: Json = Fals
 
 
 @contextmanager
-def _opened(folder: Path, database: str) -> Iterator[Workspace]:
+def opened(folder: Path, database: str) -> Iterator[Workspace]:
     """A workspace that there is."""
     if not (folder / "workspace.json").exists():
         raise FileNotFoundError(f"there is no workspace at {folder}: name one with --workspace")
     from medlib.workspace import Workspace
 
-    with Workspace(folder, database) as opened:
-        yield opened
+    with Workspace(folder, database) as it:
+        yield it
 
 
 def _asked_twice() -> str:

@@ -8,6 +8,7 @@ reason.
 from medlib.io.boxes import read_box_table, read_boxes
 from medlib.io.convert import Conversion, Written, convert
 from medlib.io.dicom.seg_write import write_seg
+from medlib.io.dicom.sr_write import Verifier, write_measurements
 from medlib.io.files import UnreadableError
 from medlib.io.markups import read_points
 from medlib.io.masks import read_mask
@@ -26,6 +27,7 @@ __all__ = [
     "Stack",
     "Survey",
     "UnreadableError",
+    "Verifier",
     "Written",
     "convert",
     "describe",
@@ -41,6 +43,7 @@ __all__ = [
     "stated",
     "survey",
     "survey_files",
+    "write_measurements",
     "write_nifti",
     "write_seg",
 ]

@@ -7,7 +7,7 @@ does something says so (``by=``), and it is in the event log.
 
 from medlib.workspace.errors import Conflict, NotAllowedError, NotThereError, WorkspaceError
 from medlib.workspace.events import Fault
-from medlib.workspace.export import Exported
+from medlib.workspace.export import Exported, Form, Wish
 from medlib.workspace.identities import Person
 from medlib.workspace.jobs import JobLostError
 from medlib.workspace.label_sets import Question, questions_of, table_of
@@ -25,6 +25,7 @@ __all__ = [
     "Entry",
     "Exported",
     "Fault",
+    "Form",
     "Imported",
     "JobLostError",
     "Merge",
@@ -37,6 +38,7 @@ __all__ = [
     "Seen",
     "Standing",
     "Status",
+    "Wish",
     "Workspace",
     "WorkspaceError",
     "may",

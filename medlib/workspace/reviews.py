@@ -127,6 +127,17 @@ class Reviews:
         """How far the review of a prediction has come."""
         return standing(self.of(prediction))
 
+    def approving(self, version: int) -> Sequence[Review]:
+        """The decisions that stand behind a version: none while readers differ, or reject it."""
+        query = select(Review).filter_by(version_id=version).order_by(Review.id)
+        with self._database.reading() as session:
+            return [
+                review
+                for review in session.scalars(query)
+                if standing(_of(session, review.prediction_id)) == _OUTCOME[review.decision]
+                and review.decision != Decision.REJECT
+            ]
+
     # --- comments ------------------------------------------------------------------------------
 
     def comment(

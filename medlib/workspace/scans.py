@@ -280,6 +280,21 @@ class Scans:
             return File(where)
         return File(PurePosixPath(row.member), Archive(where))
 
+    def unnamed(self, scan: int, text: str) -> str:
+        """A message without the names of the scan's files and folders, which may be a patient's.
+
+        Args:
+            scan: whose files are spoken of.
+            text: what is said of them.
+        """
+        with self._database.reading() as session:
+            rows = [*session.scalars(select(ScanFile).filter_by(scan_id=scan))]
+        said = [PurePosixPath(name) for row in rows for name in (row.path, row.member) if name]
+        names = {str(path) for path in said} | {path.name for path in said}
+        for name in sorted(names, key=len, reverse=True):
+            text = text.replace(name, "a file")
+        return text
+
     # --- the worklist ----------------------------------------------------------------------
 
     def tag(self, scan: int, *tags: str, by: str) -> None:

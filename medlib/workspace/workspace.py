@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -29,7 +29,7 @@ from medlib.workspace.versions import Versions
 
 if TYPE_CHECKING:
     from medlib.data import Pairing
-    from medlib.workspace.export import Exported
+    from medlib.workspace.export import Exported, Wish
 
 _DAY = 86400.0
 _ABOUT = "workspace.json"
@@ -134,36 +134,27 @@ class Workspace:
 
     def export(
         self,
-        label_set: int | str,
+        wish: Wish,
         folder: str | Path,
-        form: Literal["nnunet", "nifti", "seg"],
         *,
         by: str,
+        progress: Callable[[int, int, str], None] = lambda done, of, what: None,
     ) -> Exported:
-        """Write scans and labels for others.
+        """Write scans and labels for others: all of what is wished for, or nothing.
 
         Args:
-            label_set: number or name.
+            wish: which scans, in which forms, under which names.
             folder: new or empty.
-            form: ``"nnunet"`` (its raw layout), ``"nifti"`` (scans, labels, points and a table),
-                or ``"seg"`` (DICOM segmentations of what was labelled whole).
             by: who does so.
+            progress: called with how many scans are done, of how many, and as what. What it raises
+                ends the export, and nothing of it is left.
 
         Raises:
-            WorkspaceError: when the folder is not empty, or nothing is labelled yet.
+            WorkspaceError: when the folder is not empty, or there is nothing to export.
         """
-        from medlib.workspace.export import FORMS
+        from medlib.workspace.export import write_export
 
-        target = Path(folder)
-        if form not in FORMS:
-            raise WorkspaceError(f"there is no form {form!r}; there are: {', '.join(FORMS)}")
-        if target.exists() and any(target.iterdir()):
-            raise WorkspaceError(f"{target} is not empty: export to a new folder")
-        target.mkdir(parents=True, exist_ok=True)
-        row = self.label_sets.get(label_set)
-        done = FORMS[form](self, row, target)
-        self.events.note("exported", f"label set {row.id}", by=by, form=form, files=len(done.files))
-        return done
+        return write_export(self, wish, Path(folder), by=by, progress=progress)
 
     def backup(self, path: str | Path, *, by: str) -> Path:
         """Write everything to one zip file. Scans that were not copied are not in it.

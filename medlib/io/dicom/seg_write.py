@@ -44,6 +44,8 @@ def write_seg(
     series_uid: str = "",
     instance_uid: str = "",
     labelmap: bool = False,
+    creator: str = "",
+    remark: str = "",
 ) -> tuple[str, ...]:
     """Write a mask as a DICOM SEG that refers to the images it was drawn on.
 
@@ -64,6 +66,10 @@ def write_seg(
         instance_uid: of the new object; left out, a new one.
         labelmap: write the newer Label Map segmentation, smaller and not yet known to many
             viewers and archives, instead of the binary one. It cannot hold overlaps.
+        creator: the person who made the segmentation, or has had it made.
+        remark: on it, such as who has reviewed it; up to 64 characters. DICOM has no flag for that
+            in a segmentation (Approval is no module of its IOD); a report of measurements has,
+            :func:`medlib.io.write_measurements`.
 
     Returns:
         Warnings: which structures had no code and are called a tissue, with their name.
@@ -96,7 +102,7 @@ def write_seg(
     from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
     kinds = hd.seg.SegmentationTypeValues
-    concepts = [_concept(label) for label in labels]
+    concepts = [concept_of(label) for label in labels]
     algorithm = (algorithm_type, algorithm_name, algorithm_version)
     with quiet():
         sources = _sources(stack)
@@ -120,6 +126,8 @@ def write_seg(
             device_serial_number="none",
             content_label="SEGMENTATION",
             series_description=series_description,
+            content_creator_name=person_name(creator) or None,
+            content_description=remark[:64] or None,
             transfer_syntax_uid=RLELossless if labelmap else ExplicitVRLittleEndian,
             **_geometry(stack, sources),
         )
@@ -201,7 +209,8 @@ def _planes(mask: Mask, labels: Sequence[Label]) -> Array:
     return numbered
 
 
-def _concept(label: Label) -> Concept:
+def concept_of(label: Label) -> Concept:
+    """What a structure is, in codes; a tissue of its name where nobody knows better."""
     return concept_for(label.name, label.code) or Concept(TISSUE, TISSUE)
 
 
@@ -220,15 +229,15 @@ def _description(
     description = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=label.name,
-        segmented_property_category=_coded(concept.category),
-        segmented_property_type=_coded(concept.type),
+        segmented_property_category=coded(concept.category),
+        segmented_property_type=coded(concept.type),
         algorithm_type=how,
         algorithm_identification=None if how == "MANUAL" else identification,
-        anatomic_regions=[_coded(concept.region)] if concept.region else None,
+        anatomic_regions=[coded(concept.region)] if concept.region else None,
         display_color=hd.color.CIELabColor.from_rgb(*label.rgb),
     )
     if concept.modifiers:
-        modifiers = [_coded(modifier) for modifier in concept.modifiers]
+        modifiers = [coded(modifier) for modifier in concept.modifiers]
         if concept.region:
             description.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = modifiers
         else:
@@ -237,7 +246,19 @@ def _description(
     return description
 
 
-def _coded(code: Code) -> highdicom.sr.CodedConcept:
+def coded(code: Code) -> highdicom.sr.CodedConcept:
+    """A code as highdicom has it."""
     import highdicom as hd
 
     return hd.sr.CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)
+
+
+def person_name(name: str) -> str:
+    """A person's name as one part of DICOM's PN (PS3.5 6.2.1.1), all in its family name.
+
+    Example:
+        >>> person_name("Ada ^Lovelace")
+        'Ada Lovelace'
+    """
+    plain = "".join(" " if c in "^=\\" or not c.isprintable() else c for c in name)
+    return " ".join(plain.split())[:64].strip()
