@@ -17,6 +17,7 @@ from viewer.script import route as bundle_route
 from medlib.workspace import Workspace
 from serving.depot import Depot
 from serving.errands import Errands
+from serving.exports import Exports
 from serving.routes import Scans
 from serving.shelf import Shelf
 from serving.thumbnails import Thumbnails
@@ -53,11 +54,16 @@ class Site:
         """Small pictures of the scans."""
         return Thumbnails(self.workspace)
 
+    @property
+    def exports(self) -> Exports:
+        """What waits to be downloaded."""
+        return Exports(self.workspace)
+
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
         depot = Depot(self.workspace.derived / "browser")
         scans = Scans(self.shelf, depot).routes()
-        return [*scans, *self.thumbnails.routes(), bundle_route()]
+        return [*scans, *self.thumbnails.routes(), *self.exports.routes(), bundle_route()]
 
 
 def opened(arguments: Sequence[str]) -> Site | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -127,16 +127,26 @@ class Reviews:
         """How far the review of a prediction has come."""
         return standing(self.of(prediction))
 
-    def approving(self, version: int) -> Sequence[Review]:
-        """The decisions that stand behind a version: none while readers differ, or reject it."""
-        query = select(Review).filter_by(version_id=version).order_by(Review.id)
+    def approving(self, versions: Collection[int]) -> dict[int, list[Review]]:
+        """The decisions that stand behind versions: none while readers differ, or reject it.
+
+        Args:
+            versions: each of which gets a list, in the order in which was decided.
+        """
+        found: dict[int, list[Review]] = {version: [] for version in versions}
+        asked = select(Review.prediction_id).where(Review.version_id.in_(found))
+        query = select(Review).where(Review.prediction_id.in_(asked)).order_by(Review.round)
+        by_prediction: dict[int, list[Review]] = {}
         with self._database.reading() as session:
-            return [
-                review
-                for review in session.scalars(query)
-                if standing(_of(session, review.prediction_id)) == _OUTCOME[review.decision]
-                and review.decision != Decision.REJECT
-            ]
+            for review in session.scalars(query):
+                by_prediction.setdefault(review.prediction_id, []).append(review)
+        for reviews in by_prediction.values():
+            stands = standing(reviews)
+            for review in reviews:
+                agrees = _OUTCOME[review.decision] == stands != Standing.REJECTED
+                if agrees and review.version_id in found:
+                    found[review.version_id].append(review)
+        return found
 
     # --- comments ------------------------------------------------------------------------------
 

@@ -230,7 +230,9 @@ def test_who_made_an_outline_is_told_honestly(clinic, tmp_path):
         first, kidneys, _mask(workspace, first, shift=1), base=accepted.id, by="bob"
     )
     assert Origin.of(workspace, fixed) == Origin("SEMIAUTOMATIC", "renal net\\2", "bob")
-    assert workspace.reviews.approving(fixed.id) == [], "what was changed is no longer reviewed"
+    assert workspace.reviews.approving([fixed.id]) == {fixed.id: []}, (
+        "what was changed is no longer reviewed"
+    )
     _ = add_scan(workspace, tmp_path / "more", "third")
     drawn = versions.head(second, kidneys)
     assert Origin.of(workspace, drawn).how == "MANUAL"
@@ -245,10 +247,10 @@ def test_disputed_and_rejected_outlines_are_not_called_reviewed(clinic, tmp_path
     drawn = workspace.versions.head(second, kidneys)
     found = workspace.models.keep_mask(1, second, _mask(workspace, second, 1), by="worker")
     workspace.reviews.decide(found.id, Decision.ACCEPT, by="ada")
-    assert len(workspace.reviews.approving(drawn.id)) == 1
+    assert len(workspace.reviews.approving([drawn.id])[drawn.id]) == 1
     workspace.reviews.decide(found.id, Decision.REJECT, by="bob", reason="too small")
     assert workspace.reviews.standing(found.id) == Standing.DISPUTED
-    assert workspace.reviews.approving(drawn.id) == []
+    assert workspace.reviews.approving([drawn.id]) == {drawn.id: []}
 
 
 def test_what_was_no_dicom_and_what_is_half_done_gets_no_segmentation(clinic, tmp_path):

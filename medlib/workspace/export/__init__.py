@@ -21,11 +21,21 @@ from medlib.workspace.export.segmentations import write_segmentations
 from medlib.workspace.export.tables import write_tables
 from medlib.workspace.export.whole import write_zip, written_folder
 from medlib.workspace.export.wish import Exported, Form, Wish
+from medlib.workspace.schema import LabelSet
 
 if TYPE_CHECKING:
     from medlib.workspace.workspace import Workspace
 
-__all__ = ["FORMS", "Exported", "Form", "Wish", "write_export", "write_zip"]
+__all__ = [
+    "FORMS",
+    "Exported",
+    "Form",
+    "Item",
+    "Wish",
+    "exportable",
+    "write_export",
+    "write_zip",
+]
 
 FORMS: Mapping[Form, Callable[[Batch], None]] = MappingProxyType(
     {
@@ -37,6 +47,12 @@ FORMS: Mapping[Form, Callable[[Batch], None]] = MappingProxyType(
     }
 )
 """What writes each form."""
+
+
+def exportable(workspace: Workspace, label_set: LabelSet) -> list[Item]:
+    """All scans that a label set's labels can be exported of, reviewed or not."""
+    wish = Wish(label_set.id, ("csv",), reviewed_only=False)
+    return picked(workspace, label_set, wish, OwnNames(workspace.scans.list()))[0]
 
 
 def write_export(

@@ -13,6 +13,7 @@ from medlib.workspace.export.naming import Names
 from medlib.workspace.export.wish import Wish
 from medlib.workspace.schema import Content, LabelSet, Review, Scan, Status, Version
 from medlib.workspace.seen import Seen
+from medlib.workspace.source import TEST, learned_table
 
 if TYPE_CHECKING:
     from medlib.types import Mask
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 Tell = Callable[[int, int, str], None]
-TEST = "test"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -71,15 +71,17 @@ def picked(
     items: list[Item] = []
     unreviewed: list[str] = []
     left_out: list[tuple[str, str]] = []
+    by_scan: dict[int, dict[Content, Version]] = {}
+    for version in workspace.versions.heads(label_set.id):
+        by_scan.setdefault(version.scan_id, {})[version.content] = version
+    approvals = workspace.reviews.approving([v.id for h in by_scan.values() for v in h.values()])
     for entry in workspace.scans.list():
-        scan = entry.scan
+        scan, heads = entry.scan, by_scan.get(entry.scan.id, {})
         if wish.scans is not None and scan.id not in wish.scans:
             continue
-        found = {c: workspace.versions.head(scan.id, label_set.id, c) for c in Content}
-        heads = {content: version for content, version in found.items() if version is not None}
         if scan.status == Status.SET_ASIDE or not heads:
             if wish.scans is not None:
-                why = "nothing is labelled in it" if not heads else "it was set aside"
+                why = "it was set aside" if heads else "nothing is labelled in it"
                 left_out.append((scan.name, why))
             continue
         item = Item(
@@ -89,7 +91,7 @@ def picked(
             names.study(entry),
             TEST in entry.tags,
             heads,
-            {c: workspace.reviews.approving(version.id) for c, version in heads.items()},
+            {content: approvals[version.id] for content, version in heads.items()},
         )
         if wish.reviewed_only and not item.is_reviewed:
             unreviewed.append(scan.name)
@@ -151,8 +153,6 @@ class Batch:
 
         None as long as no slice is done.
         """
-        from medlib.workspace.source import learned_table
-
         mask = self.mask(item)
         if mask is None or not (item.seen.whole or item.seen.slices):
             return None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.sheets import write_sheet
+from medlib.workspace.label_sets import table_of
 from medlib.workspace.schema import Content
+from medlib.workspace.source import learned_table
 
 if TYPE_CHECKING:
     from medlib.types import Mask, Points, Volume
@@ -26,8 +28,6 @@ def write_nifti_form(batch: Batch) -> None:
     With the scans, :func:`medlib.data.from_table` reads the table as a source of cases.
     """
     from medlib import io
-    from medlib.workspace.label_sets import table_of
-    from medlib.workspace.source import learned_table
 
     folder, asked = batch.folder, [question["name"] for question in batch.label_set.questions]
     rows: list[dict[str, object]] = []

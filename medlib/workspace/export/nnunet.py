@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.export.batch import Batch, Item
+from medlib.workspace.label_sets import table_of
 
 if TYPE_CHECKING:
     from medlib.data import Case
@@ -31,7 +32,6 @@ def write_nnunet(batch: Batch) -> None:
     from medlib.data import Case
     from medlib.io import write_nifti
     from medlib.types import Labels
-    from medlib.workspace.label_sets import table_of
 
     names = table_of(batch.label_set).names
     table = Labels.of(names, ignored=len(names) + 1)
