@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
-from serving.entrance import COOKIE
+from serving.door import COOKIE
 from serving.openid import is_configured, subject_of
 from serving.shelf import Shelf
 from serving.site import Site, site

@@ -20,6 +20,8 @@ from serving.wire import LARGEST, MaskRefusedError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 AT = "/medlib/cases/{case}"
+COOKIE = "medlib_session"
+"""Holds the token of a browser's session."""
 # Nothing of a patient may stay in the browser's cache, nor in a proxy's.
 UNCACHED = {"Cache-Control": "no-store"}
 

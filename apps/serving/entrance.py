@@ -22,9 +22,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medlib.workspace import NotAllowedError
+from serving.door import COOKIE
 from serving.site import LOCAL, Site
 
-COOKIE = "medlib_session"
 LOGIN = "/medlib/login"
 HOURS = 12.0
 """Until a session ends."""

@@ -29,8 +29,7 @@ from medlib.workspace import (
     may,
 )
 from medlib.workspace.export import write_zip
-from serving.door import UNCACHED
-from serving.entrance import COOKIE
+from serving.door import COOKIE, UNCACHED
 from serving.errands import Report, StoppedError
 
 _DAY = 86400.0

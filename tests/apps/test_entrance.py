@@ -17,7 +17,8 @@ from medlib.workspace import NotAllowedError, Role, Workspace
 oracle("streamlit")
 sys.path.append(str(folder("apps")))  # as Streamlit does for the pages
 
-from serving.entrance import COOKIE, LOGIN, Entrance, Login  # noqa: E402
+from serving.door import COOKIE  # noqa: E402
+from serving.entrance import LOGIN, Entrance, Login  # noqa: E402
 from serving.headers import SecurityHeaders  # noqa: E402
 from serving.openid import subject_of  # noqa: E402
 from serving.shelf import Shelf  # noqa: E402
