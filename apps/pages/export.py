@@ -21,7 +21,7 @@ _SET, _WHICH, _SCANS, _EARLIER = "export set", "export which", "export scans", "
 _FORMS: dict[Form, tuple[str, str]] = {
     "seg": (
         "For the archive (DICOM SEG)",
-        "Outlines, and a report of what was measured, signed with the reviewers' names. They "
+        "Outlines, and a report of what was measured, verified by the reviewers' names. They "
         "belong to the patient's study, and bear the patient's name.",
     ),
     "report": (
@@ -61,14 +61,13 @@ def page(here: Desk) -> None:
     with how:
         forms, with_scans = choose_forms(here)
         key = choose_names(here)
-    if not scans:
-        return
-    count = "1 scan" if len(scans) == 1 else f"{len(scans)} scans"
-    if st.button(f"Export {count}", type="primary", key="export", disabled=not forms):
-        wish = Wish(
-            label_set.id, tuple(forms), scans, reviewed_only, with_scans=with_scans, key=key
-        )
-        begin(here, wish)
+        count = "1 scan" if len(scans) == 1 else f"{len(scans) or 'no'} scans"
+        is_empty = not (scans and forms)
+        if st.button(f"Export {count}", type="primary", key="export", disabled=is_empty):
+            wish = Wish(
+                label_set.id, tuple(forms), scans, reviewed_only, with_scans=with_scans, key=key
+            )
+            begin(here, wish)
 
 
 def choose(here: Desk, sets: dict[int, LabelSet]) -> tuple[LabelSet, frozenset[int], bool]:
@@ -120,9 +119,10 @@ def choose_forms(here: Desk) -> tuple[list[Form], bool]:
     why_not = _no_names(here)
     for form, (title, words) in _FORMS.items():
         is_barred = form == "seg" and bool(why_not)
-        if st.checkbox(title, key=f"export {form}", disabled=is_barred) and not is_barred:
-            forms.append(form)
-        st.caption(why_not if is_barred else words)
+        with st.container(gap=None):
+            if st.checkbox(title, key=f"export {form}", disabled=is_barred) and not is_barred:
+                forms.append(form)
+            st.caption(why_not if is_barred else words)
     with_scans = "nifti" in forms and st.checkbox("With the scans themselves", key="export with")
     return forms, bool(with_scans)
 

@@ -420,6 +420,8 @@ def test_the_page_tells_sizes_reviewers_and_flags_as_text_and_fetches_nothing(cl
     text = page.read_text(encoding="utf-8")
     assert "Reviewed by ada on" in text
     assert "Not reviewed." in text
+    assert "Found by the model renal net\\2," in text
+    assert "Not looked for" not in text
     assert "&lt;b&gt;uneven&lt;/b&gt;" in text
     assert "<b>uneven" not in text
     assert text.count("data:image/png;base64,") == 2

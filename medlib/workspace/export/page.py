@@ -28,21 +28,21 @@ def write_page(batch: Batch) -> None:
     from medlib.io.files import written_whole
     from medlib.report.markup import element, page
 
-    sections = [
-        _section(batch, item, part)
-        for item, part in batch.read("Report", lambda item: _read(batch, item))
-    ]
+    sections, reviewed = [], 0
+    for item, part in batch.read("Report", lambda item: _read(batch, item)):
+        sections.append(_section(batch, item, part))
+        reviewed += item.is_reviewed
     if not sections:
         return
     title = f"Report: {batch.label_set.name}"
-    reviewed = sum(item.is_reviewed for item in batch.items)
+    every = "all" if reviewed == len(sections) else str(reviewed or "none")
     content = element(
         "main",
         element("h1", title),
         element(
             "p",
-            f"{len(sections)} scan{'' if len(sections) == 1 else 's'}, {reviewed} of them "
-            f"reviewed. Made on {datetime.now(UTC):%d %B %Y} with medlib {__version__}. For research; "
+            f"{len(sections)} scan{'' if len(sections) == 1 else 's'}, {every} reviewed. "
+            f"Made on {datetime.now(UTC):%d %B %Y} with medlib {__version__}. For research; "
             "not a medical device: every result is to be judged by a qualified person.",
             class_="muted",
         ),
@@ -89,7 +89,8 @@ def _standing(batch: Batch, item: Item) -> Iterator[Html | str]:
         yield element("strong", f"Reviewed by {said}.")
     else:
         yield element("strong", "Not reviewed.", class_="open")
-    yield f" {str(Origin.of(batch.workspace, version)).capitalize()}, {version.made:%d %B %Y}."
+    origin = str(Origin.of(batch.workspace, version))
+    yield f" {origin[0].upper()}{origin[1:]}, {version.made:%d %B %Y}."
 
 
 def _sizes(item: Item, mask: Mask | None) -> Iterator[Html]:
@@ -116,7 +117,7 @@ def _sizes(item: Item, mask: Mask | None) -> Iterator[Html]:
     heads = [element("th", f"{w}, {units.get(w, 'mm')}", scope="col") for w in MEASURES]
     head = element("thead", element("tr", element("td"), *heads))
     yield element("table", head, element("tbody", Html("".join(rows))))
-    if missing := [label.name for label in mask.labels if label not in mask.known]:
+    if missing := [label.name for label in mask.labels if label.name not in mask.known]:
         yield element("p", f"Not looked for: {', '.join(missing)}.", class_="muted")
 
 
@@ -178,7 +179,7 @@ dt { color: #a9b1ba } dd { margin: 0; overflow-wrap: anywhere }
   :root { color-scheme: light }
   body { background: #fff; color: #000; font-size: 10.5pt }
   main { max-width: none; padding: 0 }
-  section { break-inside: avoid; break-before: page }
+  section { break-inside: avoid } section + section { break-before: page }
   .muted, dt { color: #444 } strong { color: #00563b } strong.open { color: #8a4b00 }
   .flag { background: none; color: #000 }
   th, td { border-color: #bbb } h2 { border-color: #888; margin-top: 0 }
