@@ -290,7 +290,7 @@ class Scans:
         with self._database.reading() as session:
             rows = [*session.scalars(select(ScanFile).filter_by(scan_id=scan))]
         said = [PurePosixPath(name) for row in rows for name in (row.path, row.member) if name]
-        names = {str(path) for path in said} | {path.name for path in said}
+        names = {str(path) for path in said} | {path.name for path in said if len(path.name) > 3}
         for name in sorted(names, key=len, reverse=True):
             text = text.replace(name, "a file")
         return text
