@@ -8,6 +8,7 @@ the box, the clicks and these odds once more.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,26 +28,44 @@ from medlib.assist.refiner import refined
 from medlib.space import Grid
 from medlib.types import Boxes, Label, Labels, Mask, Points, Volume
 
+T = TypeVar("T", bound=np.generic)
+
 NO_CLICKS = Points(np.empty((0, 3)))
 
 _MOST_VOXELS = 50_000  # that are weighed one by one
+_UPRIGHT = "SPL"  # every scene lies so, that the answer does not hang on how a scan is stored
 
 
 @dataclass(frozen=True)
 class Look:
-    """A scene, and the voxels of the scan that it is of.
+    """A scene, which lies upright, and the voxels of the scan that it is of.
 
     Args:
-        scene: the box, perhaps coarser.
-        window: of the scan.
-        clicks: (n, 3), the voxels of the window that were clicked.
-        factors: how many voxels of the window the scene takes as one, along each axis.
+        scene: the box, perhaps coarser; slices towards the head, rows towards the back, columns
+            towards the left, or as near to it as the scan's axes are.
+        window: of the scan, as it is stored.
+        shape: of the window, laid upright.
+        clicks: (n, 3), the voxels of the upright window that were clicked.
+        factors: how many voxels of the window the scene takes as one, along each upright axis.
+        order: which axis of the scan each upright one is.
+        flips: the axes of the scan that run the other way.
     """
 
     scene: Scene
     window: Window
+    shape: tuple[int, ...]
     clicks: npt.NDArray[np.int64]
     factors: npt.NDArray[np.int64]
+    order: tuple[int, ...]
+    flips: tuple[int, ...]
+
+    def upright(self, stored: npt.NDArray[T]) -> npt.NDArray[T]:
+        """What is stored as the scan's window is, laid as the scene."""
+        return np.flip(stored, self.flips).transpose(self.order)
+
+    def as_stored(self, upright: npt.NDArray[T]) -> npt.NDArray[T]:
+        """What lies as the scene, laid as the scan's window is stored."""
+        return np.flip(upright.transpose(np.argsort(self.order).tolist()), self.flips)
 
 
 def box_around(scan: Volume, click: Points, extent_mm: float) -> Boxes:
@@ -137,19 +156,23 @@ def looked_at(scan: Volume, box: Boxes, inside: Points, outside: Points) -> Look
     off = off[((off >= start) & (off < stop)).all(1)]
     cut = voxels_of(scan)[window].astype(np.float32)
     must_be_finite(cut)
-    a, b, c = scan.grid.spacing
-    k, i, j = coarsening(cut.shape, scan.grid.spacing, _MOST_VOXELS)
-    factors = np.array([k, i, j])
+    stored = scan.grid.window(start.tolist(), cut.shape)
+    upright = stored.reoriented(_UPRIGHT)
+    order, flips = map(tuple, stored.permutation(_UPRIGHT))
     clicks = np.concatenate([on, off]) - start
-    walls = tuple((w.start > 0, w.stop < n) for w, n in zip(window, scan.grid.shape, strict=True))
+    clicks = np.rint(upright.to_index(stored.to_patient(clicks))).astype(np.int64)
+    walls = [(w.start > 0, w.stop < n) for w, n in zip(window, scan.grid.shape, strict=True)]
+    walls = [ends[::-1] if axis in flips else ends for axis, ends in enumerate(walls)]
+    factors = np.array(coarsening(upright.shape, upright.spacing, _MOST_VOXELS))
+    a, b, c = np.multiply(upright.spacing, factors).tolist()
     scene = Scene(
-        averaged(cut, (k, i, j)),
-        (a * k, b * i, c * j),
+        averaged(np.flip(cut, flips).transpose(order), factors.tolist()),
+        (a, b, c),
         (clicks - (factors - 1) / 2) / factors,
         np.arange(len(clicks)) < len(on),
-        walls,
+        tuple(walls[axis] for axis in order),
     )
-    return Look(scene, window, clicks, factors)
+    return Look(scene, window, upright.shape, clicks, factors, order, flips)
 
 
 def _window(box: Boxes, grid: Grid) -> Window:
@@ -181,7 +204,7 @@ def decided(odds: Voxels, look: Look) -> Flags:
     """The structure: what is more likely inside, in pieces that were clicked on, without holes.
 
     Returns:
-        (slice, row, column) of the look's window.
+        (slice, row, column) of the look's window, as the scan is stored.
     """
     from scipy.ndimage import affine_transform, binary_fill_holes
     from scipy.ndimage import label as numbered
@@ -189,9 +212,8 @@ def decided(odds: Voxels, look: Look) -> Flags:
     factors, inside = look.factors, look.scene.inside
     if factors.max() > 1:
         first = -(factors - 1) / 2 / factors
-        shape = tuple(w.stop - w.start for w in look.window)
         odds = affine_transform(
-            odds, 1 / factors, first, output_shape=shape, order=1, mode="nearest"
+            odds, 1 / factors, first, output_shape=look.shape, order=1, mode="nearest"
         )
     found = odds > 0
     at = tuple(look.clicks.T)
@@ -202,4 +224,4 @@ def decided(odds: Voxels, look: Look) -> Flags:
     kept[0] = False
     whole: Flags = binary_fill_holes(kept[pieces])
     whole[at] = inside
-    return whole
+    return look.as_stored(whole)

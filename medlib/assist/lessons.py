@@ -161,7 +161,9 @@ def _walked(
         look = looked_at(scan, box, on, off)
         odds = rated(look.scene)
         if count in kept:
-            share = averaged(truth[look.window].astype(np.float32), look.factors.tolist())
+            share = averaged(
+                look.upright(truth[look.window]).astype(np.float32), look.factors.tolist()
+            )
             yield Lesson(look.scene, odds, share >= 0.5)
         answer = odds if network is None else refined(look.scene, odds, network)
         found = np.zeros(truth.shape, dtype=bool)

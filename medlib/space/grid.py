@@ -211,7 +211,7 @@ class Grid:
         Raises:
             ValueError: when the letters do not name each patient axis once.
         """
-        order, flips = self._permutation(orientation)
+        order, flips = self.permutation(orientation)
         affine = self.affine.copy()
         for axis in flips:
             affine[:3, 3] += affine[:3, axis] * (self.shape[axis] - 1)
@@ -219,8 +219,17 @@ class Grid:
         shape = (self.shape[order[0]], self.shape[order[1]], self.shape[order[2]])
         return Grid(shape, affine[:, [*order, 3]])
 
-    def _permutation(self, orientation: str) -> tuple[list[int], list[int]]:
-        """Which of our axes becomes each new one, and which of ours run the other way."""
+    def permutation(self, orientation: str) -> tuple[list[int], list[int]]:
+        """Which of our axes becomes each new one, and which of ours run the other way.
+
+        Raises:
+            ValueError: when the letters do not name each patient axis once.
+
+        Example:
+            >>> order, flips = Grid.from_axes((2, 3, 4)).permutation("RSA")
+            >>> np.flip(np.zeros((2, 3, 4)), flips).transpose(order).shape
+            (4, 2, 3)
+        """
         pairs = {letter: (axis, sign) for axis, ends in enumerate(_LETTERS)
                  for letter, sign in zip(ends, (1, -1), strict=True)}  # fmt: skip
         wanted = [pairs.get(letter, (-1, 0)) for letter in orientation.upper()]

@@ -148,7 +148,7 @@ def fitted(cases: Sequence[Case], *, rounds: int = 2, most: int = 2500) -> NDArr
                 on, off = (points(clicks, case.grid, inside) for inside in (True, False))
                 look = looked_at(case.volume, case.box, on, off)
                 scene, factors = look.scene, look.factors
-                truth = case.truth[look.window].astype(np.float32)
+                truth = look.upright(case.truth[look.window]).astype(np.float32)
                 if factors.max() > 1:
                     inner = [
                         np.minimum(np.arange(n) * f + f // 2, m - 1)

@@ -114,7 +114,7 @@ with Workspace(sys.argv[1]) as workspace:
 def test_killed_at_any_moment_nothing_saved_is_lost_and_nothing_is_half_saved(tmp_path):
     from pathlib import Path
 
-    import desk
+    import small_scans
 
     with Workspace(tmp_path / "w") as workspace:
         scan = add_scan(workspace, tmp_path)
@@ -123,7 +123,7 @@ def test_killed_at_any_moment_nothing_saved_is_lost_and_nothing_is_half_saved(tm
     for pause in (0.03, 0.113):
         process = subprocess.Popen(
             [sys.executable, "-c", SAVING, str(tmp_path / "w"), str(organs),
-             str(Path(desk.__file__).parent)],
+             str(Path(small_scans.__file__).parent)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         first = process.stdout.readline()
