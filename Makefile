@@ -20,7 +20,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	MYPYPATH=apps $(BIN)/mypy -p serving -p training -p viewer -p pages -m app -m bringing -m desk -m main -m ranking -m watching
+	MYPYPATH=apps $(BIN)/mypy -p reviewing -p serving -p training -p viewer -p pages -m app -m bringing -m desk -m main -m ranking -m watching
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8

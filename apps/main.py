@@ -14,6 +14,7 @@ _PAGES = (
     (st.Page("pages/worklist.py", title="Worklist", default=True), "view"),
     (st.Page("pages/label.py", title="Label"), "label"),
     (st.Page("pages/train.py", title="Train"), "train"),
+    (st.Page("pages/review.py", title="Review"), "review"),
     (st.Page("pages/export.py", title="Export"), "export"),
     (st.Page("pages/label_sets.py", title="Label sets"), "change label sets"),
     (st.Page("pages/people.py", title="People"), "view"),

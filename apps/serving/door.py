@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
+from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from medlib.io.files import FILE_ERRORS
 from medlib.space import Grid
@@ -24,6 +25,7 @@ COOKIE = "medlib_session"
 """Holds the token of a browser's session."""
 # Nothing of a patient may stay in the browser's cache, nor in a proxy's.
 UNCACHED = {"Cache-Control": "no-store"}
+PACKED = UNCACHED | {"Content-Encoding": "gzip"}
 
 
 class TooLargeError(ValueError):
@@ -114,3 +116,8 @@ def said(endpoint: Endpoint) -> Endpoint:
             return JSONResponse(content, status, headers=UNCACHED)
 
     return saying
+
+
+def packed(path: Path, said: Mapping[str, str]) -> Response:
+    """A file that is packed already."""
+    return FileResponse(path, media_type="application/octet-stream", headers={**PACKED, **said})

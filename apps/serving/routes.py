@@ -7,6 +7,7 @@
   that changed since ``base`` (or since ``merges``, a version aside), gives the new version
 - ``GET``, ``PUT /medlib/cases/{case}/answers`` and ``…/points``: in JSON
 - ``POST /medlib/cases/{case}/assist``: see :mod:`serving.assistant`
+- ``GET /medlib/cases/{case}/{layer}/…``: see :mod:`serving.layers`
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from medlib.workspace import Content, WorkspaceError
@@ -26,6 +27,7 @@ from serving.assistant import Assistant
 from serving.depot import Depot
 from serving.door import (
     AT,
+    PACKED,
     UNCACHED,
     RefusedError,
     admitted,
@@ -33,14 +35,15 @@ from serving.door import (
     blocks_of,
     body,
     number,
+    packed,
     said,
 )
+from serving.layers import Layers
 from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
 from serving.turning import Turn
 from serving.wire import MaskRefusedError, Patch, encode_volume, unpack
 
-_PACKED = UNCACHED | {"Content-Encoding": "gzip"}
 _MOST_SAID = 2**16  # bytes of answers or landmarks
 
 
@@ -55,6 +58,7 @@ class Scans:
     def __init__(self, shelf: Shelf, depot: Depot) -> None:
         self._shelf, self._depot = shelf, depot
         self._assistant = Assistant(shelf)
+        self._layers = Layers(shelf, depot)
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
@@ -64,6 +68,7 @@ class Scans:
             Route(f"{AT}/mask", said(self._get_mask), methods=["GET"]),
             Route(f"{AT}/mask", said(self._put_mask), methods=["PUT"]),
             Route(f"{AT}/assist", said(self._assist), methods=["POST"]),
+            *self._layers.routes(self._get_volume),
             Route(entries, said(self._get_entries), methods=["GET"]),
             Route(entries, said(self._put_entries), methods=["PUT"]),
         ]
@@ -81,7 +86,7 @@ class Scans:
             return ready, blocks
 
         path, blocks = await to_thread.run_sync(make)
-        return _packed(path, {"X-Blocks": ",".join(map(str, blocks.factors))})
+        return packed(path, {"X-Blocks": ",".join(map(str, blocks.factors))})
 
     async def _get_mask(self, request: Request) -> Response:
         def make() -> tuple[Path, dict[str, str]]:
@@ -97,15 +102,15 @@ class Scans:
             headers = {"X-Version": str(version), "X-Drawer": self._shelf.drawer(case, person)}
             return self._depot.file(f"outline {mark} {version}", encode), headers
 
-        return _packed(*await to_thread.run_sync(make))
+        return packed(*await to_thread.run_sync(make))
 
     async def _put_mask(self, request: Request) -> Response:
         case, person = await to_thread.run_sync(admitted, self._shelf, request, "label")
         base, merges = base_of(request), number(request, "merges")
-        packed = await body(request)
+        sent = await body(request)
 
         def keep() -> int:
-            blocks, patch = self._patch(request, case, packed)
+            blocks, patch = self._patch(request, case, sent)
             drawn = self._shelf.drawing(case, merges or base).changed(patch, blocks)
             return self._shelf.save(case, replace(drawn, version=base), by=person, merges=merges)
 
@@ -115,10 +120,10 @@ class Scans:
     async def _assist(self, request: Request) -> Response:
         case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")
         base = base_of(request)
-        packed = await body(request)
+        sent = await body(request)
 
         def help_out() -> bytes:
-            blocks, patch = self._patch(request, case, packed)
+            blocks, patch = self._patch(request, case, sent)
             try:
                 answer = self._assistant.answer(case, base, patch, blocks)
             except (MaskRefusedError, WorkspaceError):
@@ -128,16 +133,16 @@ class Scans:
             return gzip.compress(answer.pack(), compresslevel=1, mtime=0)
 
         answer = await to_thread.run_sync(help_out)
-        return Response(answer, media_type="application/octet-stream", headers=_PACKED)
+        return Response(answer, media_type="application/octet-stream", headers=PACKED)
 
-    def _patch(self, request: Request, case: Case, packed: bytes) -> tuple[Blocks, Patch]:
+    def _patch(self, request: Request, case: Case, sent: bytes) -> tuple[Blocks, Patch]:
         """What a browser drew on this scan.
 
         Raises:
             MaskRefusedError: if it was drawn on another.
         """
         blocks = blocks_of(request, self._shelf.grid(case))
-        patch = unpack(packed, Turn.of(blocks.coarse).turned)
+        patch = unpack(sent, Turn.of(blocks.coarse).turned)
         if patch.said.get("scan") != self._shelf.mark(case, blocks):
             raise MaskRefusedError("this mask is of another scan")
         return blocks, patch
@@ -186,7 +191,3 @@ def _content(request: Request) -> Content:
 
 def _sentence(error: Exception) -> str:
     return str(error.args[0]) if error.args else "this cannot be done here"
-
-
-def _packed(path: Path, said: dict[str, str]) -> Response:
-    return FileResponse(path, media_type="application/octet-stream", headers=_PACKED | said)

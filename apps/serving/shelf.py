@@ -180,6 +180,27 @@ class Shelf:
         of_case = (r for r in rows if (r.label_set_id, r.content) == (case.label_set, Content.MASK))
         return next(of_case, None)
 
+    def must_be_of(self, case: Case, prediction: int) -> None:
+        """Refuse a prediction of another case.
+
+        Raises:
+            NotThereError: for one, and for what is no outline.
+        """
+        row = self._workspace.models.prediction(prediction)
+        of = (row.scan_id, row.label_set_id, row.content)
+        if of != (case.scan, case.label_set, Content.MASK):
+            raise NotThereError("there is no such prediction of this scan")
+
+    def found(self, case: Case, prediction: int) -> Mask:
+        """What a model outlined in this case, in one layer.
+
+        Raises:
+            NotThereError: for a prediction of another case.
+            MaskRefusedError: when its structures overlap.
+        """
+        self.must_be_of(case, prediction)
+        return self.predicted_mask(prediction)
+
     def predicted_mask(self, prediction: int) -> Mask:
         """Its outline, in one layer."""
         mask = self._workspace.models.mask(prediction)

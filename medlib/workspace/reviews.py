@@ -148,6 +148,17 @@ class Reviews:
                     found[review.version_id].append(review)
         return found
 
+    def disputed(self, versions: Collection[int]) -> set[int]:
+        """Those of the versions that came of a decision on which readers differ."""
+        query = select(Review).where(Review.version_id.in_(versions))
+        with self._database.reading() as session:
+            return {
+                review.version_id
+                for review in session.scalars(query)
+                if review.version_id is not None
+                and standing(_of(session, review.prediction_id)) == Standing.DISPUTED
+            }
+
     # --- comments ------------------------------------------------------------------------------
 
     def comment(

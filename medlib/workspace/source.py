@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.events import canonical
 from medlib.workspace.label_sets import table_of
+from medlib.workspace.reviews import Reviews
 from medlib.workspace.scans import Scans
 from medlib.workspace.schema import Content, LabelSet, Scan, Status, Version
 from medlib.workspace.seen import Seen
@@ -28,12 +29,14 @@ class Source:
     Args:
         scans: of the workspace.
         versions: likewise.
+        reviews: likewise; nothing is learned from what readers differ on, until it is decided.
         folder: where files that only training needs are made; they may be deleted at any time.
     """
 
-    def __init__(self, scans: Scans, versions: Versions, folder: Path) -> None:
+    def __init__(self, scans: Scans, versions: Versions, reviews: Reviews, folder: Path) -> None:
         self._scans = scans
         self._versions = versions
+        self._reviews = reviews
         self._folder = folder
 
     def pairing(self, label_set: LabelSet, statuses: Collection[Status]) -> Pairing:
@@ -61,7 +64,9 @@ class Source:
 
     def _heads(self, scan: Scan, label_set: LabelSet) -> dict[Content, Version]:
         found = {c: self._versions.head(scan.id, label_set.id, c) for c in Content}
-        return {c: version for c, version in found.items() if version is not None}
+        heads = {c: version for c, version in found.items() if version is not None}
+        disputed = self._reviews.disputed([version.id for version in heads.values()])
+        return {c: version for c, version in heads.items() if version.id not in disputed}
 
     def _case(self, scan: Scan, label_set: LabelSet, heads: dict[Content, Version]) -> Case:
         from medlib.data import Case

@@ -127,7 +127,7 @@ class Workspace:
         Raises:
             WorkspaceError: when nothing is labelled yet.
         """
-        source = Source(self.scans, self.versions, self.derived)
+        source = Source(self.scans, self.versions, self.reviews, self.derived)
         return source.pairing(self.label_sets.get(label_set), statuses)
 
     # --- in and out ----------------------------------------------------------------------------

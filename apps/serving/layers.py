@@ -1,0 +1,163 @@
+"""What is laid over a scan to review a prediction: routes that can only be read.
+
+- ``GET /medlib/cases/{case}/{layer}/{prediction}/volume``: the scan, as without a layer
+- ``GET /medlib/cases/{case}/{layer}/{prediction}/mask``: the layer, on the scan's grid
+
+A prediction of another scan or label set is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from medlib.types import Label, Labels, Mask
+from medlib.workspace import NotThereError
+from serving.depot import Depot
+from serving.door import AT, Endpoint, admitted, blocks_of, packed, said
+from serving.drawing import Drawing
+from serving.shelf import Case, Shelf
+
+
+class Layer(StrEnum):
+    """One of those."""
+
+    FOUND = "found"
+    LABEL = "label"
+    DIFFERENCE = "difference"
+    DOUBT = "doubt"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a layer is called and coloured.
+
+    Args:
+        title: for people.
+        labels: of it; None for the label set's own.
+    """
+
+    title: str
+    labels: Labels | None = None
+
+
+LAYERS = {
+    Layer.FOUND: Look("Model"),
+    Layer.LABEL: Look("Label"),
+    Layer.DIFFERENCE: Look(
+        "Where they differ",
+        Labels(
+            (
+                Label(1, "only in the model's", colour="#F2A93B"),
+                Label(2, "only in the label", colour="#4FB3FF"),
+                Label(3, "named otherwise", colour="#E85D9A"),
+            )
+        ),
+    ),
+    Layer.DOUBT: Look(
+        "Where it was unsure",
+        Labels(
+            (
+                Label(1, "a little unsure", colour="#FBE38E"),
+                Label(2, "unsure", colour="#F2A93B"),
+                Label(3, "very unsure", colour="#E5533D"),
+            )
+        ),
+    ),
+    Layer.NOTHING: Look("Nothing"),
+}
+_UNSURE = (0.25, 0.5, 0.75)  # of the entropy that there can be
+
+
+class Layers:
+    """Hands out layers.
+
+    Args:
+        shelf: where predictions and labels lie.
+        depot: for what has been made ready.
+    """
+
+    def __init__(self, shelf: Shelf, depot: Depot) -> None:
+        self._shelf, self._depot = shelf, depot
+
+    def routes(self, volume: Endpoint) -> list[Route]:
+        """For :class:`streamlit.App`.
+
+        Args:
+            volume: gives the scan itself.
+        """
+        at = f"{AT}/{{layer}}/{{prediction:int}}"
+        return [
+            Route(f"{at}/volume", said(volume), methods=["GET"]),
+            Route(f"{at}/mask", said(self._get), methods=["GET"]),
+        ]
+
+    async def _get(self, request: Request) -> Response:
+        def make() -> tuple[Path, dict[str, str]]:
+            case, person = admitted(self._shelf, request, "view")
+            layer, prediction = _layer(request), int(request.path_params["prediction"])
+            version = self._shelf.newest(case)
+            self._shelf.must_be_of(case, prediction)
+            blocks = blocks_of(request, self._shelf.grid(case))
+            mark = self._shelf.mark(case, blocks)
+
+            def encode() -> bytes:
+                mask = layer_of(self._shelf, case, prediction, layer, version)
+                return Drawing(mask, 0).shown(blocks, {"scan": mark}).pack()
+
+            key = f"layer {mark} {layer} {prediction} {version}"
+            headers = {"X-Version": "0", "X-Drawer": self._shelf.drawer(case, person)}
+            return self._depot.file(key, encode), headers
+
+        return packed(*await to_thread.run_sync(make))
+
+
+def layer_of(shelf: Shelf, case: Case, prediction: int, layer: Layer, version: int) -> Mask:
+    """A layer, on the scan's grid; its ids are of :data:`LAYERS`.
+
+    Raises:
+        NotThereError: when the prediction is of another case, or nobody said how unsure he was.
+    """
+    match layer:
+        case Layer.FOUND:
+            return shelf.found(case, prediction)
+        case Layer.LABEL:
+            return shelf.drawing(case, version).mask
+        case Layer.NOTHING:
+            return shelf.drawing(case, 0).mask
+        case Layer.DIFFERENCE:
+            found, label = (
+                shelf.found(case, prediction).data,
+                shelf.drawing(case, version).mask.data,
+            )
+            differs = found != label.to(found.dtype)
+            ids = torch.zeros(found.shape, dtype=torch.uint8)
+            ids[differs & (label == 0)] = 1
+            ids[differs & (found == 0)] = 2
+            ids[differs & (found > 0) & (label > 0)] = 3
+        case Layer.DOUBT:
+            shelf.must_be_of(case, prediction)
+            unsure = shelf.doubt(prediction)
+            if unsure is None:
+                raise NotThereError("the model did not say how unsure it was")
+            ids = torch.zeros(unsure.data.shape, dtype=torch.uint8)
+            for least in _UNSURE:
+                ids += (unsure.data >= least).to(torch.uint8)
+    labels = LAYERS[layer].labels
+    assert labels is not None
+    return Mask(ids, shelf.grid(case), labels)
+
+
+def _layer(request: Request) -> Layer:
+    name = str(request.path_params["layer"])
+    if name not in list(Layer):
+        raise NotThereError("there is no such layer")
+    return Layer(name)

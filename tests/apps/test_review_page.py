@@ -1,0 +1,263 @@
+"""The Review page: the right outline on the right scan, decided on by the right person."""
+
+import gzip
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from oracles import oracle
+from small_scans import ORGANS
+
+from medlib.io import write_nifti
+from medlib.resources import folder
+from medlib.space import Grid
+from medlib.types import Mask, MRVolume, Volume
+from medlib.workspace import Decision, NotThereError, Role, Seen, Status, Workspace
+
+playwright = oracle("playwright.sync_api")
+oracle("streamlit")
+APPS = folder("apps")
+sys.path.append(str(APPS))  # as Streamlit does for the pages
+
+from desk import Desk  # noqa: E402
+from serving.layers import Layer, layer_of  # noqa: E402
+from serving.reduced import Blocks  # noqa: E402
+from serving.shelf import Case, Shelf  # noqa: E402
+from serving.site import site  # noqa: E402
+from serving.turning import Turn  # noqa: E402
+from serving.wire import unpack  # noqa: E402
+from streamlit.testing.v1 import AppTest  # noqa: E402
+
+_CHROMIUM = next(
+    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
+)
+_FLAGS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader",
+          "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run")  # fmt: skip
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def oblique() -> Grid:
+    """A grid whose axes are flipped and turned against the patient's."""
+    angle = np.deg2rad(20)
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, np.sin(angle), np.cos(angle)], [0, -np.cos(angle), np.sin(angle)],
+                               [-1, 0, 0]]) @ np.diag([3, 1, 1])  # fmt: skip
+    affine[:3, 3] = (20, -30, 40)
+    return Grid((20, 40, 44), affine)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """Three scans that a model has looked at; the second has a label, the third is odd."""
+    with Workspace(tmp_path / "workspace") as it:
+        draw = torch.Generator().manual_seed(0)
+        for number in range(3):
+            noise = torch.randn(1, 20, 40, 44, generator=draw)
+            write_nifti(MRVolume(noise, oblique()), tmp_path / f"case_{number}.nii.gz")
+            it.scans.add(tmp_path / f"case_{number}.nii.gz", by="ada", kind="mr")
+        organs = it.label_sets.add(HOSTILE, ORGANS, by="ada").id
+        (tmp_path / "net.medlib").write_bytes(b"weights")
+        model = it.models.add("net", tmp_path / "net.medlib", organs, by="worker").id
+        for scan in (1, 2, 3):
+            grid = it.scans.grid(scan)
+            unsure = torch.zeros(1, *grid.shape)
+            unsure[0, 4, 5, 6] = 0.8
+            flags = [{"kind": "empty", "structure": "x", "reason": f"{HOSTILE} is odd"}]
+            it.models.keep_mask(
+                model, scan, outline(grid, scan), by="worker", uncertainty=Volume(unsure, grid),
+                figures={"doubt": 0.1 * (3 - scan), "flags": flags if scan == 3 else []},
+            )  # fmt: skip
+        it.versions.save_mask(2, organs, outline(it.scans.grid(2), 0), base=None, by="bob")
+        yield it
+
+
+def outline(grid: Grid, shift: int) -> Mask:
+    data = torch.zeros(1, *grid.shape, dtype=torch.uint8)
+    data[0, 3:9, 5 : 15 + shift, 2:12] = 1
+    data[0, 12:15, 20:30, 25 + shift : 40] = 2
+    return Mask(data, grid, ORGANS)
+
+
+@pytest.fixture
+def run(workspace, monkeypatch):
+    """The page, as a person of a role sees it first."""
+    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
+    site.cache_clear()
+
+    def running(person="ada", role=Role.REVIEWER):
+        monkeypatch.setattr("desk.desk", lambda: Desk(site(), person, role))
+        app = AppTest.from_file(str(APPS / "pages" / "review.py"), default_timeout=60).run()
+        assert not app.exception
+        return app
+
+    yield running
+    site.cache_clear()
+
+
+def press(app, label):
+    (button,) = [b for b in app.button if b.label == label]
+    button.click().run()
+    assert not app.exception
+    return app
+
+
+def test_the_odd_one_comes_first_then_the_doubtful(run):
+    app = run()
+    assert [app.selectbox[0].value, *app.selectbox[0].options] == [3, "case_2", "case_0", "case_1"]
+    assert any("is odd" in warning.value for warning in app.warning)
+    assert not any(HOSTILE in warning.value for warning in app.warning), "never as markup"
+
+
+def test_what_is_accepted_counts_and_the_next_one_follows(run, workspace):
+    app = press(run(), "Accept")
+    (review,) = workspace.reviews.of(3)
+    assert (review.decision, review.reviewer) == (Decision.ACCEPT, "ada")
+    head = workspace.versions.head(3, 1)
+    assert torch.equal(
+        workspace.versions.mask(head.id).data, outline(workspace.scans.grid(3), 3).data
+    )
+    assert app.selectbox[0].value == 1, "the next"
+
+
+def test_a_rejection_needs_a_reason(run, workspace):
+    app = press(run(), "Reject")
+    assert not workspace.reviews.of(3)
+    assert any("Say why" in error.value for error in app.error)
+    app.selectbox[1].select("outline wrong")
+    press(app, "Reject")
+    (review,) = workspace.reviews.of(3)
+    assert (review.decision, review.reason) == (Decision.REJECT, "outline wrong")
+    assert workspace.versions.head(3, 1) is None
+
+
+def test_a_correction_is_ones_own_outline_and_the_whole_scan_counts(run, workspace):
+    mask = outline(workspace.scans.grid(3), 1)
+    workspace.versions.save_mask(3, 1, mask, base=None, by="bob", seen=Seen.of([4]))
+    assert "My outline is the correction" not in [b.label for b in run("ada").button]
+    press(run("bob"), "My outline is the correction")
+    (review,) = workspace.reviews.of(3)
+    head = workspace.versions.head(3, 1)
+    assert (review.decision, review.version_id, review.reviewer) == ("correct", head.id, "bob")
+    assert Seen.from_dict(head.seen).whole
+    assert torch.equal(workspace.versions.mask(head.id).data, mask.data)
+
+
+def test_a_second_reader_sees_nothing_of_the_first_and_a_third_decides(run, workspace):
+    press(run("ada"), "Accept")
+    app = run("bob")
+    app.session_state["review turn"] = "Second reading"
+    app.run()
+    said = " ".join(m.value for m in [*app.markdown, *app.info, *app.caption])
+    assert "Somebody has decided" in said
+    assert "ada" not in said
+    assert "accepted" not in said
+    assert "Correct" not in [b.label for b in app.button]
+    app.selectbox[1].select("structure missed")
+    press(app, "Reject")
+    assert learned(workspace) == {"case_1"}, "readers differ on the other"
+    app = run("eve")
+    app.session_state["review turn"] = "Readers differ"
+    app.run()
+    said = " ".join(m.value for m in app.markdown)
+    assert "ada accepted it" in said
+    assert "bob rejected it" in said
+    press(app, "Accept")
+    assert [review.reviewer for review in workspace.reviews.of(3)] == ["ada", "bob", "eve"]
+    assert learned(workspace) == {"case_1", "case_2"}
+
+
+def learned(workspace):
+    """The scans that a training would learn from."""
+    return {case.name for case in workspace.pairing(1, statuses=(*Status,)).cases}
+
+
+def test_who_may_not_review_is_told(run, workspace):
+    app = run("rob", Role.READER)
+    assert not app.button
+    assert "reviewers" in app.info[0].value
+
+
+def test_layers_are_of_their_own_scan_and_voxel_by_voxel_right(workspace):
+    shelf = Shelf(workspace)
+    case = Case(2, 1)
+    found, label = (
+        outline(workspace.scans.grid(2), 2).data,
+        outline(workspace.scans.grid(2), 0).data,
+    )
+    newest = shelf.newest(case)
+    assert torch.equal(layer_of(shelf, case, 2, Layer.FOUND, newest).data, found)
+    assert torch.equal(layer_of(shelf, case, 2, Layer.LABEL, newest).data, label)
+    differs = layer_of(shelf, case, 2, Layer.DIFFERENCE, newest).data
+    assert torch.equal(differs == 1, (found > 0) & (label == 0))
+    assert torch.equal(differs == 2, (found == 0) & (label > 0))
+    doubt = layer_of(shelf, case, 2, Layer.DOUBT, newest).data
+    assert doubt.nonzero().tolist() == [[0, 4, 5, 6]]
+    for layer in (Layer.FOUND, Layer.DIFFERENCE, Layer.DOUBT):
+        with pytest.raises(NotThereError):
+            layer_of(shelf, Case(1, 1), 2, layer, 0)
+
+
+def test_it_starts_without_what_only_training_needs():
+    """A reviewer's machine loads neither MONAI nor the loop."""
+    code = (
+        f"import sys; sys.path.append({str(APPS)!r})\n"
+        "import pages.review\n"
+        "heavy = {'monai', 'accelerate', 'medlib.train', 'medlib.models'} & {*sys.modules}\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium")
+def test_in_a_browser(workspace, tmp_path):
+    """What the browser is sent is what the model found; keys decide; the layers are shown."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = [sys.executable, "-m", "streamlit", "run", str(APPS / "app.py"), "--server.port",
+            str(port), "--server.headless", "true", "--", str(workspace.folder)]  # fmt: skip
+    server = subprocess.Popen(said, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    try:
+        for _ in range(900):
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1).read()
+                break
+            except OSError:
+                assert server.poll() is None
+                time.sleep(0.1)
+        with playwright.sync_playwright() as it:
+            browser = it.chromium.launch(executable_path=_CHROMIUM, args=[*_FLAGS])
+            page = browser.new_page(viewport={"width": 1500, "height": 950})
+            page.set_default_timeout(120_000)
+            page.goto(f"http://localhost:{port}/")
+            with page.expect_response(lambda r: "/found/3/mask" in r.url) as sent:
+                page.get_by_role("link", name="Review", exact=True).click()
+            blocks = Blocks(workspace.scans.grid(3))
+            if "grid=reduced" in sent.value.url:
+                blocks = Blocks.within(workspace.scans.grid(3))
+            raw = sent.value.body()
+            raw = raw if raw[:2] == b"\x1f\x8b" else gzip.compress(raw)
+            patch = unpack(raw, Turn.of(blocks.coarse).turned)
+            assert int((patch.ids > 0).sum()) == int((outline(oblique(), 3).data > 0).sum())
+            page.locator(".viewer .state.saved").wait_for()
+            page.screenshot(path=tmp_path / "review.png")
+            with page.expect_response(lambda r: "/doubt/3/mask" in r.url):
+                page.get_by_role("radio", name="Where it was unsure").click()
+            page.locator(".viewer .state.saved").wait_for()
+            page.screenshot(path=tmp_path / "doubt.png")
+            with page.expect_response(lambda r: "/found/1/mask" in r.url):
+                page.get_by_role("button", name="Accept").click()
+            browser.close()
+    finally:
+        server.kill()
+        server.wait()
+    (review,) = workspace.reviews.of(3)
+    assert review.decision == Decision.ACCEPT
