@@ -111,8 +111,13 @@ def chosen_scan(among: list[int]) -> int | None:
 
 
 def choose_scan(scan: int) -> None:
-    """Work on this scan, whatever the page. That it was looked at is noted once a session."""
+    """Work on this scan, whatever the page."""
     st.session_state[_SCAN] = scan
+    note_view(scan)
+
+
+def note_view(scan: int) -> None:
+    """A scan is shown: that is noted once a session."""
     seen = st.session_state.setdefault(_SEEN, set())
     if scan not in seen and (here := desk()) is not None:
         here.workspace.events.note("viewed", f"scan {scan}", by=here.person)

@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 import streamlit as st
-from desk import Desk, choose_label_set, choose_scan, chosen_scan, desk
+from desk import Desk, choose_label_set, choose_scan, chosen_scan, desk, note_view
 from plainly import said_plainly
 from reviewing.compared import heads, rows_of
 from reviewing.queue import Item, Turn, items, prior_of
-from serving.layers import LAYERS, Layer
+from serving.layers import LAYERS, OF_LABEL, Layer
 from serving.shelf import Case, Shelf
 from serving.turning import upright
 from training.words import table
@@ -19,10 +19,11 @@ from wording import plain
 
 from medlib.planes import focus
 from medlib.types import Labels
-from medlib.workspace import Decision, Seen
+from medlib.workspace import Decision, Entry, Seen
 from medlib.workspace.schema import Version
 
 _TURN, _ITEM, _NEXT = "review turn", "review prediction", "review next"
+_SHOWN = "review shown"
 _REASONS = (
     *("structure missed", "outline wrong", "sides exchanged", "wrong structure"),
     *("scan not suitable", "other"),
@@ -42,9 +43,6 @@ def page(here: Desk) -> None:
         return
     with st.sidebar:
         item, after = choose(everything)
-    if item is None:
-        st.success("Nothing is left to do here.")
-        return
     choose_scan(item.entry.scan.id)
     choose_label_set(item.case.label_set)
     with st.sidebar:
@@ -54,25 +52,29 @@ def page(here: Desk) -> None:
         else:
             say_decisions(item)
         comments(here, item)
-    look(here, item)
+    other = prior_of(here.workspace, item)
+    look(here, item, other)
     if item.is_mask:
-        compare(here, item)
+        compare(here, item, other)
     else:
         table(("what", "the model says"), [(k, str(v)) for k, v in item.prediction.entries.items()])
 
 
-def choose(everything: list[Item]) -> tuple[Item | None, int | None]:
+def choose(everything: list[Item]) -> tuple[Item, int | None]:
     """The prediction to look at, and the one after it."""
+    say_if_gone(everything)
     counts = Counter(item.turn for item in everything)
     turns = [turn for turn in Turn if counts[turn]]
-    if st.session_state.get(_TURN) not in turns:
+    if st.session_state.get(_TURN) is None:  # on coming from another page
+        last = chosen_scan([item.entry.scan.id for item in everything])
+        of_last = {item.turn for item in everything if item.entry.scan.id == last}
+        st.session_state[_TURN] = next(turn for turn in turns if turn in of_last)
+    elif st.session_state[_TURN] not in turns:
         st.session_state[_TURN] = turns[0]
     turn = st.segmented_control(
         "Show", turns, key=_TURN, format_func=lambda one: f"{one} ({counts[one]})"
     )
     there = {item.prediction.id: item for item in everything if item.turn == turn}
-    if not there:
-        return None, None
     numbers = list(there)
     if (wanted := st.session_state.pop(_NEXT, None)) in there:
         st.session_state[_ITEM] = wanted
@@ -93,7 +95,19 @@ def choose(everything: list[Item]) -> tuple[Item | None, int | None]:
             st.session_state[_NEXT] = numbers[to]
             st.rerun()
     after = numbers[place + 1] if place + 1 < len(numbers) else None
+    st.session_state[_SHOWN] = (chosen, turn, names[chosen])
     return there[chosen], after
+
+
+def say_if_gone(everything: list[Item]) -> None:
+    """Say so if what was just looked at is no longer what it was."""
+    if _SHOWN in st.session_state:
+        number, turn, name = st.session_state[_SHOWN]
+        if (number, turn) not in {(item.prediction.id, item.turn) for item in everything}:
+            st.info(
+                f"Somebody decided on {plain(name)} meanwhile, or a model looked at it again. "
+                "What you pressed decided nothing."
+            )
 
 
 def tell(here: Desk, item: Item) -> None:
@@ -118,18 +132,28 @@ def decide(here: Desk, item: Item, after: int | None) -> None:
     elif item.is_blind:
         st.info("Somebody has decided on this. What, is shown when you have decided too.")
     number = item.prediction.id
-    if st.button("Accept", shortcut="A", type="primary", width="stretch", help=_KEYS):
+    label = label_of(here, item)
+    if item.turn == Turn.WAITING and label is not None and label.origin != "accepted":
+        st.caption(f"{plain(label.author)} has labelled this. That stays the label if you accept.")
+    # A key counts for what was shown when it was pressed: each prediction and turn has its own.
+    shown = f"{number} {item.turn}"
+    if st.button(
+        "Accept", shortcut="A", type="primary", width="stretch", help=_KEYS, key=f"accept {shown}"
+    ):
         settle(here, item, Decision.ACCEPT, after)
     mine = corrected(here, item)
     if mine and st.button(
-        "My outline is the correction", shortcut="K", width="stretch", help=_KEYS
-    ):
+        "My outline is the correction",
+        shortcut="K", width="stretch", help=_KEYS, key=f"mine {shown}",
+    ):  # fmt: skip
         settle(here, item, Decision.CORRECT, after, version=whole(here, item, mine).id)
     # What counts by now may be the first reader's correction: a second one does not begin with it.
     may_draw = item.is_mask and not item.is_blind
-    if may_draw and st.button("Correct", shortcut="E", width="stretch", help=_KEYS):
+    if may_draw and st.button(
+        "Correct", shortcut="E", width="stretch", help=_KEYS, key=f"correct {shown}"
+    ):
         begin(here, item)
-    with st.form(f"reject {number}", border=False):
+    with st.form(f"reject {shown}", border=False):
         reason = st.selectbox("Why it is rejected", _REASONS, index=None, placeholder="Choose")
         words = st.text_input("In your words", key=f"why {number}").strip()
         if st.form_submit_button("Reject", width="stretch"):
@@ -154,7 +178,17 @@ def settle(
         item.prediction.id, decision, by=here.person, reason=reason, version=version
     )
     st.session_state[_NEXT] = after
+    del st.session_state[_SHOWN]
     st.rerun()
+
+
+def label_of(here: Desk, item: Item) -> Version | None:
+    """The label that counts, unless it may tell a second reader what the first one decided."""
+    if item.is_blind:
+        return None
+    return here.workspace.versions.head(
+        item.case.scan, item.case.label_set, item.prediction.content
+    )
 
 
 def begin(here: Desk, item: Item) -> None:
@@ -226,40 +260,52 @@ def comments(here: Desk, item: Item) -> None:
 # --- what is seen ---------------------------------------------------------------------------------
 
 
-def compare(here: Desk, item: Item) -> None:
+def compare(here: Desk, item: Item, other: Entry | None) -> None:
     """The structures' sizes beside the label, and beside the patient's other scan."""
-    version = 0 if item.is_blind else here.shelf.newest(item.case)
-    prior = prior_of(here.workspace, item)
+    label = label_of(here, item)
     beside = None
-    if prior is not None:
-        other = Case(prior.scan.id, item.case.label_set)
-        beside = (other, here.shelf.newest(other))
+    if other is not None:
+        case = Case(other.scan.id, item.case.label_set)
+        beside = (case, here.shelf.newest(case))
+    version = label.id if label and is_begun(label) else 0
     rows = rows_of(here.shelf, item.case, item.prediction.id, version, beside)
     table(heads(rows), [row.cells() for row in rows])
+    if label and not version:
+        st.caption("Nothing of the label is marked as done: it is not compared.")
+    elif label and not Seen.from_dict(label.seen).whole:
+        st.caption("Compared only in the slices of the label that are marked as done.")
+
+
+def is_begun(label: Version) -> bool:
+    """Some of it is marked as done."""
+    seen = Seen.from_dict(label.seen)
+    return seen.whole or bool(seen.slices)
 
 
 @st.fragment
-def look(here: Desk, item: Item) -> None:
+def look(here: Desk, item: Item, other: Entry | None) -> None:
     """The scan with one layer over it; the patient's other scan beside it, if wanted."""
     with said_plainly():
         layers = offered(here, item)
-        prior = prior_of(here.workspace, item)
         chosen, beside = st.columns([3, 1], vertical_alignment="bottom")
         layer = chosen.segmented_control(
             "Over the scan", layers, default=layers[0], format_func=lambda one: LAYERS[one].title,
             key=f"review layer {item.prediction.id}",
         ) or layers[0]  # fmt: skip
-        with_prior = prior is not None and beside.toggle("Beside the patient's other scan")
-        left, right = st.columns(2) if with_prior else (st.container(), None)
+        with_other = other is not None and beside.toggle("Beside the patient's other scan")
+        left, right = st.columns(2) if with_other else (st.container(), None)
         with left:
             labels = LAYERS[layer].labels or here.shelf.labels(item.case)
             at = f"{item.case}/{layer}/{item.prediction.id}" if item.is_mask else str(item.case)
-            show(here, item.case, at, labels, "review viewer")
-        if right is not None and prior is not None:
-            other = Case(prior.scan.id, item.case.label_set)
+            version = here.shelf.newest(item.case) if layer in OF_LABEL else 0
+            show(here, item.case, at, labels, "review viewer", version)
+        if right is not None and other is not None:
+            case = Case(other.scan.id, item.case.label_set)
+            note_view(case.scan)
             with right:
-                st.caption(plain(prior.scan.name))
-                show(here, other, str(other), here.shelf.labels(other), "review prior")
+                st.caption(plain(other.scan.name))
+                labels, version = here.shelf.labels(case), here.shelf.newest(case)
+                show(here, case, str(case), labels, "review other", version)
 
 
 def offered(here: Desk, item: Item) -> list[Layer]:
@@ -267,20 +313,20 @@ def offered(here: Desk, item: Item) -> list[Layer]:
     if not item.is_mask:
         return [Layer.NOTHING]
     layers = [Layer.FOUND]
-    if not item.is_blind and here.shelf.newest(item.case):
-        layers += [Layer.LABEL, Layer.DIFFERENCE]
+    if label := label_of(here, item):
+        layers += [Layer.LABEL, *([Layer.DIFFERENCE] if is_begun(label) else [])]
     if item.prediction.uncertainty is not None:
         layers.append(Layer.DOUBT)
     return [*layers, Layer.NOTHING]
 
 
-def show(here: Desk, case: Case, at: str, labels: Labels, key: str) -> None:
+def show(here: Desk, case: Case, at: str, labels: Labels, key: str, version: int) -> None:
     """A viewer in which nothing can be drawn."""
     windows, units, middle = facts(here.shelf, case)
     link = here.shelf.sign(case, here.person, "view")
     viewer(
         Shown(
-            case=at, link=link, version=0, labels=labels, windows=windows, units=units,
+            case=at, link=link, version=version, labels=labels, windows=windows, units=units,
             focus=middle, readonly=True,
         ),
         key=key,

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
+import torch
 from serving.shelf import Case, Shelf
 from wording import volume
 
 from medlib.types import Mask
+
+
+@dataclass(frozen=True)
+class Other:
+    """A structure in the label, or in the patient's other scan.
+
+    Args:
+        ml: of it; None where nobody looked for it.
+        found: millilitres that the model outlined, where the two can be compared.
+    """
+
+    ml: float | None
+    found: float
+
+    def cells(self) -> list[str]:
+        """As it is said."""
+        if self.ml is None:
+            return ["not looked for", "–"]
+        return [volume(self.ml), against(self.found, self.ml)]
 
 
 @dataclass(frozen=True)
@@ -19,25 +39,24 @@ class Row:
     Args:
         name: of it.
         found: millilitres that the model outlined.
-        labelled: millilitres of the label; None where there is none.
+        label: the same structure in the label; None where there is none.
         shared: the share of both that they have in common (Dice), where both have something.
-        before: millilitres in the patient's other scan; None where there is none.
+        elsewhere: the same structure in the patient's other scan; None where there is none.
     """
 
     name: str
     found: float
-    labelled: float | None = None
+    label: Other | None = None
     shared: float | None = None
-    before: float | None = None
+    elsewhere: Other | None = None
 
     def cells(self) -> list[str]:
         """As it is said."""
         said = [self.name, volume(self.found)]
-        if self.labelled is not None:
-            said += [volume(self.labelled), against(self.found, self.labelled)]
-            said += ["–" if self.shared is None else f"{self.shared:.0%}"]
-        if self.before is not None:
-            said += [volume(self.before), against(self.found, self.before)]
+        if self.label is not None:
+            said += [*self.label.cells(), "–" if self.shared is None else f"{self.shared:.0%}"]
+        if self.elsewhere is not None:
+            said += self.elsewhere.cells()
         return said
 
 
@@ -60,33 +79,49 @@ def against(found: float, other: float) -> str:
 def heads(rows: Sequence[Row]) -> list[str]:
     """The columns of :meth:`Row.cells`."""
     said = ["structure", "model"]
-    if rows and rows[0].labelled is not None:
+    if rows and rows[0].label is not None:
         said += ["label", "model beside label", "in common"]
-    if rows and rows[0].before is not None:
-        said += ["before", "beside before"]
+    if rows and rows[0].elsewhere is not None:
+        said += ["other scan", "model beside other scan"]
     return said
 
 
 @st.cache_data(show_spinner="Comparing …", max_entries=64)
 def rows_of(
-    _shelf: Shelf, case: Case, prediction: int, version: int, prior: tuple[Case, int] | None
+    _shelf: Shelf, case: Case, prediction: int, version: int, other: tuple[Case, int] | None
 ) -> list[Row]:
-    """Each structure of a prediction, beside a version (0 for none) and the patient's other scan."""
+    """Each structure of a prediction, beside a version and a version of the patient's other scan.
+
+    Args:
+        case: that was looked at.
+        prediction: of it.
+        version: of its label, 0 for none; compared where it is finished.
+        other: the other scan, and a version of its label that is finished.
+    """
     found = _shelf.found(case, prediction)
     sizes = found.volumes_ml()
-    label = _shelf.drawing(case, version).mask if version else None
+    label = done = None
+    within: dict[str, float] = {}
+    if version:
+        drawing = _shelf.drawing(case, version)
+        label, done = _inside(drawing.mask, drawing.done), _inside(found, drawing.done)
+        within = done.volumes_ml()
     labelled = label.volumes_ml() if label else {}
-    before = _shelf.drawing(*prior).mask.volumes_ml() if prior else {}
+    elsewhere = _shelf.drawing(*other).mask.volumes_ml() if other else {}
     return [
         Row(
             name,
             ml,
-            labelled.get(name, 0.0) if label else None,
-            _shared(found, label, name) if label else None,
-            before.get(name, 0.0) if prior else None,
+            Other(labelled.get(name), within[name]) if label else None,
+            _shared(done, label, name) if label and done and name in labelled else None,
+            Other(elsewhere.get(name), ml) if other else None,
         )
         for name, ml in sizes.items()
     ]
+
+
+def _inside(mask: Mask, done: torch.Tensor) -> Mask:
+    return replace(mask, data=mask.data.masked_fill(~done, 0))
 
 
 def _shared(one: Mask, other: Mask, name: str) -> float | None:

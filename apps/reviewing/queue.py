@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serving.shelf import Case
 
-from medlib.workspace import Entry, Status, Workspace
+from medlib.workspace import Entry, Seen, Status, Workspace
 from medlib.workspace.reviews import Standing, standing
 from medlib.workspace.schema import Content, Prediction, Review
 
@@ -69,19 +69,32 @@ class Item:
 
 
 def items(here: Desk) -> list[Item]:
-    """All newest predictions of scans that are not set aside: the oddest first, then the doubtful."""
+    """The newest predictions of scans that are not set aside: the oddest first, then the doubtful.
+
+    Older ones stay as long as readers differ on them, and the label waits for that.
+    """
     entries = {entry.scan.id: entry for entry in here.workspace.scans.list()}
-    newest: dict[tuple[int, int, Content], Prediction] = {}
-    for row in here.workspace.models.predictions():
-        newest.setdefault((row.scan_id, row.label_set_id, row.content), row)
+    reviewed = here.workspace.reviews.by_prediction()
+    lines: set[tuple[int, int, Content]] = set()
     found = []
-    for row in newest.values():
+    for row in here.workspace.models.predictions():
+        line, reviews = (row.scan_id, row.label_set_id, row.content), reviewed.get(row.id, [])
+        is_newest = line not in lines
+        lines.add(line)
         entry = entries.get(row.scan_id)
         if entry is None or entry.scan.status == Status.SET_ASIDE:
             continue
-        reviews = tuple(here.workspace.reviews.of(row.id))
-        found.append(Item(entry, row, reviews, turn_of(reviews, here.person)))
+        if is_newest or _holds_label_up(here.workspace, row, reviews):
+            found.append(Item(entry, row, tuple(reviews), turn_of(reviews, here.person)))
     return sorted(found, key=lambda one: (-len(one.flags), -one.doubt, one.prediction.id))
+
+
+def _holds_label_up(workspace: Workspace, row: Prediction, reviews: Sequence[Review]) -> bool:
+    """The label that counts waits for somebody to decide between two readers of this prediction."""
+    if standing(reviews) != Standing.DISPUTED:
+        return False
+    head = workspace.versions.head(row.scan_id, row.label_set_id, row.content)
+    return head is not None and any(review.version_id == head.id for review in reviews)
 
 
 def turn_of(reviews: Sequence[Review], person: str) -> Turn:
@@ -97,15 +110,19 @@ def turn_of(reviews: Sequence[Review], person: str) -> Turn:
 
 
 def prior_of(workspace: Workspace, item: Item) -> Entry | None:
-    """Another scan of the patient that this label set has an outline of; the newest brought in."""
+    """Another scan of the patient, outlined as a whole by this label set: the newest brought in.
+
+    When either was taken is not known here: it is the other one, and not called the earlier.
+    """
     others = [
         entry
         for entry in workspace.scans.list()
-        if entry.patient == item.entry.patient and entry.study != item.entry.study
+        if entry.patient == item.entry.patient
+        and entry.study != item.entry.study
+        and entry.scan.status != Status.SET_ASIDE
     ]
-    labelled = (
-        entry
-        for entry in sorted(others, key=lambda one: -one.scan.id)
-        if workspace.versions.head(entry.scan.id, item.case.label_set) is not None
-    )
-    return next(labelled, None)
+    for entry in sorted(others, key=lambda one: -one.scan.id):
+        head = workspace.versions.head(entry.scan.id, item.case.label_set)
+        if head and Seen.from_dict(head.seen).whole and not workspace.reviews.disputed([head.id]):
+            return entry
+    return None

@@ -29,6 +29,12 @@ class Drawing:
     version: int
     seen: Seen = Seen()  # noqa: RUF009 - frozen
 
+    @property
+    def done(self) -> torch.Tensor:
+        """(1, slice, row, column), bool: where somebody has finished."""
+        blank = replace(self.mask, data=torch.zeros_like(self.mask.data, dtype=torch.uint8))
+        return self.seen.applied(blank, 255).data == 0
+
     def shown(self, blocks: Blocks, said: Mapping[str, Any]) -> Patch:
         """As the viewer has it, on the scan's grid or a coarser one."""
         annotated = self.mask.annotated

@@ -74,6 +74,7 @@ LAYERS = {
     ),
     Layer.NOTHING: Look("Nothing"),
 }
+OF_LABEL = frozenset({Layer.LABEL, Layer.DIFFERENCE})
 _UNSURE = (0.25, 0.5, 0.75)  # of the entropy that there can be
 
 
@@ -114,7 +115,8 @@ class Layers:
                 return Drawing(mask, 0).shown(blocks, {"scan": mark}).pack()
 
             key = f"layer {mark} {layer} {prediction} {version}"
-            headers = {"X-Version": "0", "X-Drawer": self._shelf.drawer(case, person)}
+            told = version if layer in OF_LABEL else 0  # a newer label is fetched anew
+            headers = {"X-Version": str(told), "X-Drawer": self._shelf.drawer(case, person)}
             return self._depot.file(key, encode), headers
 
         return packed(*await to_thread.run_sync(make))
@@ -134,11 +136,11 @@ def layer_of(shelf: Shelf, case: Case, prediction: int, layer: Layer, version: i
         case Layer.NOTHING:
             return shelf.drawing(case, 0).mask
         case Layer.DIFFERENCE:
-            found, label = (
-                shelf.found(case, prediction).data,
-                shelf.drawing(case, version).mask.data,
-            )
-            differs = found != label.to(found.dtype)
+            drawing = shelf.drawing(case, version)
+            found, label = shelf.found(case, prediction).data.int(), drawing.mask.data.int()
+            looked_for = torch.isin(found, torch.tensor((0, *drawing.mask.known.ids)))
+            # What nobody has finished, or looked for, is no difference.
+            differs = (found != label) & drawing.done & (looked_for | (label > 0))
             ids = torch.zeros(found.shape, dtype=torch.uint8)
             ids[differs & (label == 0)] = 1
             ids[differs & (found == 0)] = 2

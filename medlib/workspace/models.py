@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from medlib.workspace.versions import ENDING, fitted, keeping
 
 if TYPE_CHECKING:
     from medlib.types import Mask, Volume
+
+_ROUNDED_MM = 0.01  # NIfTI keeps its affines in float32
 
 
 class Models:
@@ -215,10 +218,23 @@ class Models:
         return io.read_mask(self._files.path(row.file), labels=labels, on=grid)
 
     def uncertainty(self, prediction: int) -> Volume | None:
-        """How unsure the model was of each voxel, 0 to 1; None where it did not say."""
+        """How unsure the model was of each voxel, 0 to 1; None where it did not say.
+
+        Raises:
+            WorkspaceError: when it does not lie on its scan's grid.
+        """
         from medlib.io import read_volume
+        from medlib.space import Grid
         from medlib.types import Volume
 
         with self._database.reading() as session:
-            file = found(session, Prediction, prediction).uncertainty
-        return None if file is None else read_volume(self._files.path(file), Volume)
+            row = found(session, Prediction, prediction)
+            grid = Grid.from_dict(found(session, Scan, row.scan_id).grid)
+        if row.uncertainty is None:
+            return None
+        volume = read_volume(self._files.path(row.uncertainty), Volume)
+        if not volume.grid.close_to(grid, tolerance_mm=_ROUNDED_MM):
+            raise WorkspaceError(
+                f"the uncertainty of prediction {prediction} lies on another grid than its scan"
+            )
+        return replace(volume, grid=grid)

@@ -123,6 +123,14 @@ class Reviews:
         with self._database.reading() as session:
             return _of(session, prediction)
 
+    def by_prediction(self) -> dict[int, list[Review]]:
+        """All decisions, in order, by the prediction that they are on."""
+        found: dict[int, list[Review]] = {}
+        with self._database.reading() as session:
+            for review in session.scalars(select(Review).order_by(Review.round)):
+                found.setdefault(review.prediction_id, []).append(review)
+        return found
+
     def standing(self, prediction: int) -> Standing:
         """How far the review of a prediction has come."""
         return standing(self.of(prediction))
@@ -216,9 +224,10 @@ def _check_same(prediction: Prediction, version: Version) -> None:
 def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool) -> int:
     """The version that an accepted prediction becomes; on top of what there is if it ``decides``."""
     current = head(session, prediction.scan_id, prediction.label_set_id, prediction.content)
-    if current is not None and _holds(current, prediction):
+    is_same = current is not None and _holds(current, prediction)
+    if current is not None and is_same and current.seen["whole"] and current.annotated is None:
         return current.id
-    on_top = current is not None and (decides or current.origin == _ACCEPTED)
+    on_top = current is not None and (decides or is_same or current.origin == _ACCEPTED)
     version = Version(
         scan_id=prediction.scan_id,
         label_set_id=prediction.label_set_id,
@@ -237,12 +246,16 @@ def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool)
 
 
 def _withdraw(session: Session, prediction: Prediction, *, by: str) -> None:
-    """Nothing is learned from what one person had accepted, if in the end it is rejected."""
+    """What was accepted no longer counts if in the end it is rejected; what it replaced does."""
     line = (prediction.scan_id, prediction.label_set_id, prediction.content)
     current = head(session, *line)
     if current is not None and current.origin == _ACCEPTED and _holds(current, prediction):
-        session.delete(found(session, Head, line))
-        record(session, by, "label withdrawn", f"scan {line[0]}", version=current.id)
+        row, before = found(session, Head, line), current.parent_id
+        if before is None:
+            session.delete(row)
+        else:
+            row.version_id = before
+        record(session, by, "label withdrawn", f"scan {line[0]}", version=current.id, counts=before)
 
 
 def _holds(version: Version, prediction: Prediction) -> bool:

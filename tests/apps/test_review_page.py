@@ -1,5 +1,6 @@
 """The Review page: the right outline on the right scan, decided on by the right person."""
 
+import dataclasses
 import gzip
 import os
 import socket
@@ -13,26 +14,33 @@ import numpy as np
 import pytest
 import torch
 from oracles import oracle
-from small_scans import ORGANS
+from small_scans import ORGANS, grid_of, painted
+from tiny import write_series
 
 from medlib.io import write_nifti
 from medlib.resources import folder
 from medlib.space import Grid
-from medlib.types import Mask, MRVolume, Volume
+from medlib.types import CTVolume, Mask, MRVolume, Volume
 from medlib.workspace import Decision, NotThereError, Role, Seen, Status, Workspace
 
 playwright = oracle("playwright.sync_api")
+nibabel = oracle("nibabel")
 oracle("streamlit")
 APPS = folder("apps")
 sys.path.append(str(APPS))  # as Streamlit does for the pages
 
 from desk import Desk  # noqa: E402
+from reviewing.compared import rows_of  # noqa: E402
+from serving.depot import Depot  # noqa: E402
 from serving.layers import Layer, layer_of  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
+from serving.routes import Scans  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
 from serving.site import site  # noqa: E402
 from serving.turning import Turn  # noqa: E402
 from serving.wire import unpack  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.testclient import TestClient  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 _CHROMIUM = next(
@@ -74,7 +82,8 @@ def workspace(tmp_path):
                 model, scan, outline(grid, scan), by="worker", uncertainty=Volume(unsure, grid),
                 figures={"doubt": 0.1 * (3 - scan), "flags": flags if scan == 3 else []},
             )  # fmt: skip
-        it.versions.save_mask(2, organs, outline(it.scans.grid(2), 0), base=None, by="bob")
+        label = outline(it.scans.grid(2), 0)
+        it.versions.save_mask(2, organs, label, base=None, by="bob", seen=Seen(whole=True))
         yield it
 
 
@@ -184,6 +193,77 @@ def test_who_may_not_review_is_told(run, workspace):
     assert "reviewers" in app.info[0].value
 
 
+def test_a_key_pressed_on_what_is_shown_decides_on_nothing_else(run, workspace):
+    """Meanwhile somebody else decided, or a model looked again: nobody has seen what is there now."""
+    app = run("ada")
+    assert app.selectbox[0].value == 3
+    workspace.reviews.decide(3, Decision.REJECT, by="bob", reason="outline wrong")
+    press(app, "Accept")
+    assert [review.reviewer for number in (1, 2, 3) for review in workspace.reviews.of(number)] == [
+        "bob"
+    ]
+    assert any("meanwhile" in info.value for info in app.info)
+    shown = app.selectbox[0].value
+    newer = workspace.models.keep_mask(
+        1, shown, outline(workspace.scans.grid(shown), 0), by="worker", figures={}
+    )
+    press(app, "Accept")
+    assert not workspace.reviews.of(shown)
+    assert not workspace.reviews.of(newer.id)
+
+
+def test_a_dispute_stays_to_be_settled_when_a_model_has_looked_again(run, workspace):
+    workspace.reviews.decide(3, Decision.ACCEPT, by="ada")
+    workspace.reviews.decide(3, Decision.REJECT, by="bob", reason="outline wrong")
+    workspace.models.keep_mask(1, 3, outline(workspace.scans.grid(3), 0), by="worker")
+    app = run("eve")
+    app.session_state["review turn"] = "Readers differ"
+    app.run()
+    press(app, "Accept")
+    assert [review.reviewer for review in workspace.reviews.of(3)] == ["ada", "bob", "eve"]
+
+
+def test_what_nobody_looked_at_is_not_called_a_difference(run, workspace):
+    """Half of the label's slices are done, and one structure was not looked for."""
+    grid = workspace.scans.grid(1)
+    label = dataclasses.replace(outline(grid, 1), annotated=("liver",))
+    workspace.versions.save_mask(1, 1, label, base=None, by="bob", seen=Seen.of(range(6)))
+    shelf, case = Shelf(workspace), Case(1, 1)
+    differs = layer_of(shelf, case, 1, Layer.DIFFERENCE, shelf.newest(case)).data
+    assert not differs.any()
+    rows = {row.name: row for row in rows_of.__wrapped__(shelf, case, 1, shelf.newest(case), None)}
+    assert rows["liver"].cells()[2:] == ["0.99 ml", "the same", "100%"]
+    assert rows["spleen"].cells()[2:] == ["not looked for", "–", "–"]
+
+
+def test_what_is_looked_at_is_noted_a_patients_other_scan_too(run, workspace, tmp_path):
+    """It is compared only when it is finished, and not called the earlier one."""
+    for number in range(2):
+        values = torch.full((1, 4, 6, 8), 100.0 * number)
+        values[0, 0, 0, 0] = -900
+        write_series(
+            tmp_path / "ct" / str(number), CTVolume(values, grid_of()), modality="CT", patient="7"
+        )
+    one, two = (scan.id for scan in workspace.scans.add(tmp_path / "ct", by="ada").scans)
+    workspace.models.keep_mask(
+        1, one, painted(1, 2), by="worker", figures={"doubt": 9.0, "flags": [{"reason": "odd"}]}
+    )
+    part = workspace.versions.save_mask(two, 1, painted(1), base=None,
+                                        by="bob", seen=Seen.of([0]))  # fmt: skip
+    app = run("ada")
+    assert not app.toggle, "half of a label is nothing to compare with"
+    workspace.versions.save_mask(two, 1, painted(1), base=part.id, by="bob", seen=Seen(whole=True))
+    app.run()
+    assert viewed(workspace) == [f"scan {one}"]
+    app.toggle[0].set_value(True).run()
+    assert not app.exception
+    assert sorted(viewed(workspace)) == sorted([f"scan {one}", f"scan {two}"])
+
+
+def viewed(workspace):
+    return [event.subject for event in workspace.events.newest() if event.what == "viewed"]
+
+
 def test_layers_are_of_their_own_scan_and_voxel_by_voxel_right(workspace):
     shelf = Shelf(workspace)
     case = Case(2, 1)
@@ -202,6 +282,74 @@ def test_layers_are_of_their_own_scan_and_voxel_by_voxel_right(workspace):
     for layer in (Layer.FOUND, Layer.DIFFERENCE, Layer.DOUBT):
         with pytest.raises(NotThereError):
             layer_of(shelf, Case(1, 1), 2, layer, 0)
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RSA", "ASL", "PIR"])
+def test_a_browser_is_sent_the_prediction_where_nibabel_turns_it(tmp_path, axes):
+    """Whichever way the voxels are stored, on an oblique grid."""
+    grid = oblique().reoriented(axes)
+    with Workspace(tmp_path / "w") as workspace:
+        write_nifti(MRVolume(torch.randn(1, *grid.shape), grid), tmp_path / "one.nii.gz")
+        workspace.scans.add(tmp_path / "one.nii.gz", by="ada", kind="mr")
+        workspace.label_sets.add("organs", ORGANS, by="ada")
+        (tmp_path / "net").write_bytes(b"weights")
+        workspace.models.add("net", tmp_path / "net", 1, by="worker")
+        on = workspace.scans.grid(1)
+        spots = torch.rand(1, *on.shape)
+        data = ((spots > 0.7).byte() + (spots > 0.9).byte()).contiguous()
+        unsure = Volume(spots, on)
+        workspace.models.keep_mask(1, 1, Mask(data, on, ORGANS), by="worker", uncertainty=unsure)
+        label = Mask(data.flip(1).contiguous(), on, ORGANS)
+        workspace.versions.save_mask(1, 1, label, base=None, by="ada", seen=Seen(whole=True))
+        shelf = Shelf(workspace)
+        client = client_of(shelf, tmp_path)
+        link = {"Authorization": f"Bearer {shelf.sign(Case(1, 1), 'ada', 'view')}"}
+        levels = sum((spots >= least).byte() for least in (0.25, 0.5, 0.75))
+        differs = torch.where(data == label.data, 0, 3).byte()
+        differs[(data > 0) & (label.data == 0)] = 1
+        differs[(data == 0) & (label.data > 0)] = 2
+        for layer, want in {
+            "found": data, "label": label.data, "difference": differs, "doubt": levels,
+            "nothing": data * 0,
+        }.items():  # fmt: skip
+            answer = client.get(f"/medlib/cases/1-1/{layer}/1/mask", headers=link)
+            assert answer.status_code == 200, layer
+            turned = nibabel.as_closest_canonical(
+                nibabel.Nifti1Image(want[0].numpy().T, on.to_ras())
+            )
+            got = np.zeros(turned.shape[::-1], np.uint8)
+            patch = unpack(gzip.compress(answer.content), got.shape)
+            got[patch.window if patch.ids.size else ()] = patch.ids if patch.ids.size else 0
+            np.testing.assert_array_equal(got.T, np.asarray(turned.dataobj), err_msg=layer)
+
+
+def client_of(shelf, folder):
+    return TestClient(Starlette(routes=Scans(shelf, Depot(folder / "depot")).routes()))
+
+
+def test_a_layer_is_given_to_whom_its_scan_is_open_and_of_no_other_scan(workspace, tmp_path):
+    shelf = Shelf(workspace)
+    client = client_of(shelf, tmp_path)
+
+    def status(path, case, action="view", person="ada", verb="get"):
+        link = {"Authorization": f"Bearer {shelf.sign(case, person, action)}"}
+        return getattr(client, verb)(f"/medlib/cases/{path}", headers=link).status_code
+
+    own, other = Case(1, 1), Case(2, 1)
+    assert status("1-1/found/1/mask", own) == 200
+    assert status("1-1/found/1/volume", own) == 200
+    assert client.get("/medlib/cases/1-1/found/1/mask").status_code == 401
+    assert status("1-1/found/1/mask", other) == 401, "a link to another scan"
+    for layer in Layer:
+        assert status(f"1-1/{layer}/2/mask", own) == 404, "a prediction of another scan"
+    assert status("1-1/found/99/mask", own) == 404
+    assert status("1-1/elsewhere/1/mask", own) == 404
+    assert status("1-1/found/1/mask", own, "label", verb="put") == 405, "nothing is written here"
+    workspace.people.add("ann", Role.ADMINISTRATOR, by="ada", password="a long password")
+    workspace.people.add("rob", Role.REVIEWER, by="ada", password="a long password")
+    assert status("1-1/found/1/mask", own, person="rob") == 200
+    workspace.people.change("rob", by="ada", active=False)
+    assert status("1-1/found/1/mask", own, person="rob") == 401
 
 
 def test_it_starts_without_what_only_training_needs():

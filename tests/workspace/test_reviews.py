@@ -73,6 +73,35 @@ def test_a_rejection_says_why_and_nothing_is_learned_from_what_was_rejected(desk
     assert workspace.verify() == ()
 
 
+def test_what_a_rejected_prediction_had_replaced_counts_again(desk):
+    """A label that reviewers stand behind is not lost by a newer prediction."""
+    workspace, scan, organs, prediction = desk
+    decide = workspace.reviews.decide
+    first = decide(prediction, ACCEPT, by="ada").version_id
+    (model,) = workspace.models.list()
+    newer = workspace.models.keep_mask(model.id, scan, painted(2), by="worker").id
+    second = decide(newer, ACCEPT, by="ada").version_id
+    assert workspace.versions.head(scan, organs).id == second != first
+    decide(newer, REJECT, by="bob", reason="that is the stomach")
+    decide(newer, REJECT, by="eve", reason="it is")
+    assert workspace.versions.head(scan, organs).id == first
+    assert len(workspace.pairing(organs).cases) == 1
+    assert workspace.verify() == ()
+
+
+def test_what_is_accepted_counts_whole_also_where_a_correction_was_begun(desk):
+    """Somebody took the model's outline to correct it, changed nothing, and accepts it."""
+    workspace, scan, organs, prediction = desk
+    begun = workspace.versions.save_mask(
+        scan, organs, painted(1, at=3), base=None, by="ada", origin="corrected"
+    )
+    review = workspace.reviews.decide(prediction, ACCEPT, by="ada")
+    head = workspace.versions.head(scan, organs)
+    assert (head.id, head.parent_id) == (review.version_id, begun.id)
+    assert Seen.from_dict(head.seen).whole
+    assert workspace.pairing(organs).cases[0].label is not None
+
+
 def test_a_correction_is_a_new_version_and_adjudication_decides(desk):
     workspace, scan, organs, prediction = desk
     decide = workspace.reviews.decide
