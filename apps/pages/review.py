@@ -115,8 +115,8 @@ def tell(here: Desk, item: Item) -> None:
     models = {model.id: model.name for model in here.workspace.models.list()}
     label_set = here.workspace.label_sets.get(item.case.label_set).name
     st.caption(plain(f"{label_set}, found by {models.get(item.prediction.model_id, 'a model')}"))
-    for reason in item.flags:
-        st.warning(plain(reason))
+    if item.flags:  # in one box: the decision below it is to be on the screen
+        st.warning("\n\n".join(plain(reason) for reason in item.flags))
     if not item.flags and item.is_mask:
         st.caption("Nothing is odd about its sizes and places. That does not make it right.")
 

@@ -43,6 +43,9 @@ def page(here: Desk) -> None:
     ]
     st.subheader("What there is to learn from", anchor=False)
     known = data.say_counts(here, label_set, asked)
+    for kept in (_MINUTES, _REST):  # a choice outlasts the training that hides its widget
+        if kept in st.session_state:
+            st.session_state[kept] = st.session_state[kept]
     if known:
         if not any(job.kind == "train" for job in going):
             begin(here, label_set, asked)

@@ -59,8 +59,18 @@ class Item:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is odd about it, in words."""
-        return tuple(flag["reason"] for flag in self.prediction.figures.get("flags", ()))
+        """What is odd about it, in words; what was not found, in one line."""
+        flags = self.prediction.figures.get("flags", ())
+        missing = [flag["structure"] for flag in flags if flag["kind"] == "empty"]
+        if len(missing) < 2:
+            return tuple(flag["reason"] for flag in flags)
+        others = [flag["reason"] for flag in flags if flag["kind"] != "empty"]
+        return (f"not found, and usually there: {', '.join(missing)}", *others)
+
+    @property
+    def oddities(self) -> int:
+        """How many flags there are."""
+        return len(self.prediction.figures.get("flags", ()))
 
     @property
     def doubt(self) -> float:
@@ -86,7 +96,7 @@ def items(here: Desk) -> list[Item]:
             continue
         if is_newest or _holds_label_up(here.workspace, row, reviews):
             found.append(Item(entry, row, tuple(reviews), turn_of(reviews, here.person)))
-    return sorted(found, key=lambda one: (-len(one.flags), -one.doubt, one.prediction.id))
+    return sorted(found, key=lambda one: (-one.oddities, -one.doubt, one.prediction.id))
 
 
 def _holds_label_up(workspace: Workspace, row: Prediction, reviews: Sequence[Review]) -> bool:

@@ -55,7 +55,7 @@ def flags_of(mask: Mask, usual: Mapping[str, Sequence[float]]) -> tuple[Flag, ..
         >>> mask = Mask(nothing, Grid.from_axes((4, 4, 4)), Labels.of(["liver"]))
         >>> for flag in flags_of(mask, {"liver": [1400.0, 1500.0]}):
         ...     print(flag.reason)
-        liver was not found, and is in all 2 scans that were learned from
+        liver was not found, and is in all 2 scans learned from
     """
     volumes = mask.volumes_ml()
     return (
@@ -71,8 +71,7 @@ def _empty(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]) -
         seen = usual.get(name, ())
         there = sum(one > 0 for one in seen)
         if ml == 0 and there and there >= 0.9 * len(seen):
-            which = f"all {there}" if there == len(seen) else f"{there} of {len(seen)}"
-            said = f"{name} was not found, and is in {which} scans that were learned from"
+            said = f"{name} was not found, and is in {_scans(there, len(seen))} learned from"
             yield Flag("empty", name, said)
 
 
@@ -86,8 +85,14 @@ def _far_off(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]])
         if not low / far <= ml <= high * far:
             much = "larger" if ml > high else "smaller"
             usually = f"{low:.3g} ml" if low == high else f"{low:.3g} to {high:.3g} ml"
-            said = f"{name} is {ml:.3g} ml, much {much} than in the {len(seen)} scans that were learned from"
-            yield Flag("volume", name, f"{said} ({usually})")
+            said = f"{name} is {ml:.3g} ml, much {much} than in {_scans(len(seen), len(seen))}"
+            yield Flag("volume", name, f"{said} learned from ({usually})")
+
+
+def _scans(some: int, of: int) -> str:
+    if some < of:
+        return f"{some} of {of} scans"
+    return f"all {of} scans" if of > 1 else "the one scan"
 
 
 def _islands(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:

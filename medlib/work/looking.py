@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from medlib.workspace import Workspace
     from medlib.workspace.schema import Job
 
+_ENOUGH = 3  # others that say how large a structure usually is
+
 
 def state_of(workspace: Workspace, label_set: int, asked: Asked) -> str:
     """Names what is labelled now: as long as it is the same, a look need not be taken again."""
@@ -163,8 +165,9 @@ def _doubtful(masks: Mapping[str, Mask], numbers: Mapping[str, int]) -> list[dic
             for structure, ml in sizes.items():
                 if other != name:
                     others[structure].append(ml)
+        usual = {s: sizes for s, sizes in others.items() if len(sizes) >= _ENOUGH}
         found += [
             {"scan": numbers[name], "flag": flag.kind, "reason": flag.reason}
-            for flag in flags_of(mask, others)
+            for flag in flags_of(mask, usual)
         ]
     return found

@@ -28,6 +28,7 @@ export class Assist {
   #clear() {
     this.clicks = []; // {voxel, isOut}
     this.box = null; // [voxel, voxel]
+    this.guessed = null; // the axis along which nobody said how far the box goes
     this.rubber = null; // {tile, from, to}: places, while it is drawn
     this.structure = 0;
     this.proposal = null;
@@ -36,6 +37,13 @@ export class Assist {
 
   get isOpen() {
     return Boolean(this.proposal || this.clicks.length || this.box);
+  }
+
+  /** What to do next. */
+  get hint() {
+    if (!this.isOpen) return "Drag a box around it, or click on it.";
+    if (!this.box || this.guessed === null) return "Click on what is missing, or too much.";
+    return "Drag a box in another plane too: how deep it is was guessed.";
   }
 
   // --- boxes and clicks --------------------------------------------------------------------
@@ -61,12 +69,15 @@ export class Assist {
     const { u, v, normal } = rubber.tile;
     const sides = [u, v].map((k) => Math.abs(to[k] - from[k]) * spacing[k]);
     if (Math.min(...sides) > 4) {
-      // As deep as it is wide, about the slice that it was drawn on.
-      const half = (sides[0] + sides[1]) / 4 / spacing[normal];
+      const isSecond = this.box && this.guessed !== null && this.guessed !== normal;
       const middle = Math.round(from[normal]);
-      this.box = [from.with(normal, middle - half), to.with(normal, middle + half)]
+      // Half as deep again as it is wide, about its slice, until it is drawn in another plane too.
+      const half = (3 * (sides[0] + sides[1])) / 8 / spacing[normal];
+      const ends = isSecond ? this.box.map((corner) => corner[normal]) : [middle - half, middle + half];
+      this.box = [from.with(normal, ends[0]), to.with(normal, ends[1])]
         .map((corner) => corner.map((n, k) => Math.min(dims[k] - 1, Math.max(0, n))));
-      this.clicks = [];
+      this.guessed = isSecond ? null : normal;
+      if (!isSecond) this.clicks = [];
     } else {
       this.clicks.push({ voxel: from.map(Math.round), isOut: this.isOut !== isShifted });
     }

@@ -177,6 +177,7 @@ export class Panel {
       const words = assist.proposal ? assist.proposal.words : "…";
       this.help.replaceChildren(
         element("p", {}, words),
+        ...(assist.box || assist.clicks.length ? [element("p", {}, assist.hint)] : []),
         element("div", { class: "wraps" },
           button(withKey("Take it", "↵"), "", () => assist.take(), { class: "main", disabled: !assist.proposal }),
           button(withKey("Drop it", "Esc"), "", () => assist.drop())),
@@ -185,7 +186,7 @@ export class Panel {
     }
     const helps = HELPS.filter(([action]) => action !== "model" || data.has_model);
     this.help.replaceChildren(
-      ...(viewer.tool === "assist" ? [element("p", {}, "Drag a box around it, or click on it."), this.#clickMode()] : []),
+      ...(viewer.tool === "assist" ? [element("p", {}, viewer.assist.hint), this.#clickMode()] : []),
       element("div", { class: "wraps" }, ...helps.map(([action, text, key, what]) =>
         button(key ? withKey(text, key) : text, what, () => assist.help(action), { disabled: data.readonly })),
       button(withKey("Longest line", "L"), "Measures the structure in the slices of this plane", () => assist.line())));
