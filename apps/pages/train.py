@@ -43,14 +43,14 @@ def page(here: Desk) -> None:
     ]
     st.subheader("What there is to learn from", anchor=False)
     known = data.say_counts(here, label_set, asked)
-    for kept in (_MINUTES, _REST):  # a choice outlasts the training that hides its widget
-        if kept in st.session_state:
-            st.session_state[kept] = st.session_state[kept]
+    for kept, usual in ((_MINUTES, _USUAL), (_REST, True)):
+        # Set again on each run, a choice outlasts the training that hides its widget.
+        st.session_state[kept] = st.session_state.get(kept, usual)
     if known:
         if not any(job.kind == "train" for job in going):
             begin(here, label_set, asked)
         with st.container(border=True):
-            data.say_closely(here, label_set, asked, float(st.session_state.get(_MINUTES, _USUAL)))
+            data.say_closely(here, label_set, asked, float(st.session_state[_MINUTES]))
     else:
         st.info(
             "Nothing is labelled yet. Outline a scan, or a few slices of several, and mark them done."
@@ -87,10 +87,10 @@ def begin(here: Desk, label_set: LabelSet, asked: Asked) -> None:
         return
     dial, rest, start = st.columns([3, 2, 1.4], vertical_alignment="center", gap="large")
     minutes = dial.select_slider(
-        "How long it may take", _LENGTHS, _USUAL, key=_MINUTES,
+        "How long it may take", _LENGTHS, key=_MINUTES,
         format_func=lambda minutes: lasting(60 * minutes),
     )  # fmt: skip
-    then = rest.checkbox("Then look at the scans that nobody has labelled", value=True, key=_REST)
+    then = rest.checkbox("Then look at the scans that nobody has labelled", key=_REST)
     if start.button("Start", type="primary", key="train start", width="stretch"):
         here.must("train")
         request = Training(label_set.id, asked, minutes=float(minutes), then_predict=then)
