@@ -381,6 +381,21 @@ def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, t
     page.mouse.move(x + wide, y + wide, steps=3)
     page.mouse.up()
     proposed(page)
+    guessed = ask(page, "v.assist.box")
+    x, y = show(page, DOT, scan)[1]  # a box in the coronal plane says how deep it is
+    page.mouse.move(x - wide, y - wide)
+    page.mouse.down()
+    page.mouse.move(x + wide, y + wide, steps=3)
+    page.mouse.up()
+    page.wait_for_function(
+        "root => root.viewer.assist.guessed === null && root.viewer.panel.busy === 0",
+        arg=viewer.element_handle(),
+    )
+    proposed(page)
+    low, high = np.sort(ask(page, "v.assist.box"), axis=0)
+    first_low, first_high = np.sort(guessed, axis=0)
+    assert (low[1], high[1]) == (first_low[1], first_high[1]), "what was drawn first stays"
+    assert 0.5 < (high - low)[2] / (first_high - first_low)[2] < 0.8  # guessed half as deep again
     page.screenshot(path=tmp_path / "proposal.png")
     assert ask(page, "v.keeper.isIdle && v.outline.counts[1] === 0"), "a proposal is no outline yet"
     viewer.press("Enter")
