@@ -411,8 +411,10 @@ def test_ctrl_c_saves_what_was_learned(task, tmp_path):
                task / "labels", "--kind", "mr", "--out", tmp_path / "m.medlib",
                "--minutes", "10", "--validation", "0.5"]  # fmt: skip
     process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # What is started in the background by a script ignores the key, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (one thread)
+    )  # fmt: skip
     heard = ""
     for line in process.stdout:  # the bar is drawn once training has begun
         heard += line

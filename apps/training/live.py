@@ -26,7 +26,7 @@ _SHOWN = 5  # pictures
 _TITLES = {"train": "Learning", "predict": "Looking at scans that nobody has labelled"}
 
 
-@st.fragment(run_every=1.0)
+@st.fragment(run_every=2.0)  # drawing it takes from the training, where processors are few
 def watch(here: Desk, number: int) -> None:
     """A job that is not over; the page runs anew when it is."""
     job = here.workspace.jobs.get(number)

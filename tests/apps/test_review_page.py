@@ -246,7 +246,11 @@ def test_what_is_looked_at_is_noted_a_patients_other_scan_too(run, workspace, tm
         )
     one, two = (scan.id for scan in workspace.scans.add(tmp_path / "ct", by="ada").scans)
     workspace.models.keep_mask(
-        1, one, painted(1, 2), by="worker", figures={"doubt": 9.0, "flags": [{"reason": "odd"}]}
+        1,
+        one,
+        painted(1, 2),
+        by="worker",
+        figures={"doubt": 9.0, "flags": [{"kind": "sides", "structure": "ball", "reason": "odd"}]},
     )
     part = workspace.versions.save_mask(two, 1, painted(1), base=None,
                                         by="bob", seen=Seen.of([0]))  # fmt: skip
