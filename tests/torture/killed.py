@@ -213,7 +213,8 @@ def torment(name: str, folder: Path, *, kills: int, seed: int = 0, steps: int = 
         for part in ("whole", "torn")
     ]  # fmt: skip
     assert best[0] == best[1], "other weights were kept"
-    assert look(folder / "torn")[::2] == (None, 0), "something was left lying about"
+    there = sorted(str(p.relative_to(folder)) for p in (folder / "torn").rglob("*"))
+    assert look(folder / "torn")[::2] == (None, 0), f"something was left lying about: {there}"
     return rows
 
 
