@@ -23,7 +23,7 @@ lint: install
 	MYPYPATH=apps $(BIN)/mypy -p reviewing -p serving -p training -p viewer -p pages -m app -m bringing -m desk -m main -m ranking -m watching
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 8
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 # The core alone, with nothing but what it needs, on any supported torch: make test-core TORCH=2.11.0
 CORE ?= .venv-core

@@ -28,6 +28,7 @@ _CHROMIUM = next(
     (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
 )
 pytestmark = [
+    pytest.mark.xdist_group("way in"),  # one after the other, on one server
     pytest.mark.system,
     pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium"),
 ]
