@@ -1,9 +1,11 @@
 """What to label next: the scans, and the slices of one, from which a model will learn most.
 
-A model learns most from what it is unsure of, and little from what is like that which it has
-seen. Scans are therefore taken one by one, each the one whose doubt times distance from all that
-is labelled, or taken before it, is largest (k-centre greedy: Sener and Savarese, Active learning
-for convolutional neural networks: a core-set approach, ICLR 2018; weighted by uncertainty).
+A model learns most from what stands for much that it is unsure of, and little from what is like that
+which it has seen. Scans are therefore taken one by one, each the one that brings all those that wait
+nearest to something labelled, the doubtful ones counting more (greedy facility location: Wei, Iyer and
+Bilmes, Submodularity in data subset selection and active learning, ICML 2015). An odd scan stands for
+itself alone: while few are labelled, what is typical teaches more (Hacohen, Dekel and Weinshall, Active
+learning on a budget: opposite strategies suit high and low budgets, ICML 2022).
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from medlib.space.grid import FloatArray
 from medlib.transforms import Move, resample
 from medlib.types import Probabilities, Volume, to_numpy
 
+_ALIKE, _UNLIKE = 0.1, 1 / 3  # of the greatest distance between two scans
+_STANDS = 0.5  # a scan stands for those that it brings nearer to something labelled by so much
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -27,7 +32,8 @@ class Suggestion:
 
     Args:
         name: of the scan.
-        usefulness: doubt times difference, 0 to 1.
+        usefulness: how much nearer to something labelled all that is waiting comes by it, as a share
+            of how far it is now, 0 to 1; what is doubtful counts more.
         reason: in words.
     """
 
@@ -136,13 +142,14 @@ def next_scans(
             or not of one length.
 
     Example:
-        >>> seen = {"a": [0.0], "b": [0.1], "c": [5.0]}
-        >>> for found in next_scans({"b": 0.9, "c": 0.5}, seen, labelled=["a"]):
+        >>> seen = {"a": [0.0], "b": [0.1], "c": [5.0], "d": [5.2]}
+        >>> for found in next_scans({"b": 0.9, "c": 0.5, "d": 0.4}, seen, labelled=["a"]):
         ...     print(found.name, found.reason)
-        c the model is fairly sure of it (0.50), and it is unlike all that is labelled
+        c the model is fairly sure of it (0.50), and it stands for 1 more that is unlike what is labelled
         b the model is unsure of it (0.90), but it is much like a
+        d the model is fairly sure of it (0.40), but it is much like c
         >>> [found.reason for found in next_scans({}, seen, labelled=["a"], count=1)]
-        ['it is unlike all that is labelled']
+        ['it stands for 1 more that is unlike what is labelled']
     """
     has_model = bool(doubts)
     doubts = doubts or dict.fromkeys(features, 1.0)
@@ -152,29 +159,35 @@ def next_scans(
     for name in waiting:
         if not (np.isfinite(doubts[name]) and doubts[name] >= 0):
             raise ValueError(f"the doubt about {name} is {doubts[name]}, not a number from 0 up")
-    places = {name: table[number] for number, name in enumerate([*waiting, *known])}
-    most = max((doubts[name] for name in waiting), default=0.0) or 1.0
-    centre = table.mean(0) if len(table) else np.zeros(0)
-    widest = max((_apart(a, b) for a in table for b in table), default=0.0) or 1.0
-    taken = list(known)
+    apart = (
+        np.linalg.norm(table[:, None] - table[None], axis=-1) if len(table) else np.zeros((0, 0))
+    )
+    apart /= apart.max(initial=0.0) or 1.0
+    weights = np.array([doubts[name] for name in waiting])
+    weights = weights / (weights.max(initial=0.0) or 1.0)
+    names, open_ones = [*waiting, *known], list(range(len(waiting)))
+    taken = list(range(len(waiting), len(names)))
     found: list[Suggestion] = []
-    while waiting and (count is None or len(found) < count):
-        ranked = []
-        for name in waiting:
-            gaps = [(_apart(places[name], places[other]), other) for other in taken]
-            # The first of all is a typical one: an odd scan teaches little about the others.
-            gap, like = min(gaps) if gaps else (widest - _apart(places[name], centre), "")
-            ranked.append((doubts[name] / most * gap / widest, name, gap / widest, like))
-        useful, name, gap, like = min(
-            ranked, key=lambda row: (-round(row[0], 9), -doubts[row[1]], row[1])
+    while open_ones and (count is None or len(found) < count):
+        # Before the first, everything is as far away as can be.
+        far = apart[:, taken].min(1) if taken else np.ones(len(names))
+        nearer = np.maximum(0.0, far[open_ones, None] - apart[np.ix_(open_ones, open_ones)])
+        whole = float((weights * far[: len(weights)])[open_ones].sum()) or 1.0
+        worth = weights[open_ones] @ nearer / whole
+        place = min(
+            range(len(open_ones)),
+            key=lambda k: (-round(float(worth[k]), 9), -weights[open_ones[k]], k),
         )
-        link, reason = _likeness(gap, like, known)
+        best = open_ones[place]
+        stands_for = int((nearer[:, place] > _STANDS * far[open_ones]).sum()) - 1
+        like = names[taken[int(apart[best, taken].argmin())]] if taken else ""
+        link, reason = _likeness(float(far[best]), like, stands_for, known)
         if has_model:
-            sure = f"the model is {_sureness(doubts[name] / most)} of it ({doubts[name]:.2f})"
+            sure = f"the model is {_sureness(weights[best])} of it ({doubts[names[best]]:.2f})"
             reason = f"{sure}, {link} {reason}"
-        found.append(Suggestion(name, float(np.clip(useful, 0, 1)), reason))
-        waiting.remove(name)
-        taken.append(name)
+        found.append(Suggestion(names[best], float(np.clip(worth[place], 0, 1)), reason))
+        open_ones.remove(best)
+        taken.append(best)
     return found
 
 
@@ -253,23 +266,20 @@ def _standardised(features: Mapping[str, npt.ArrayLike], names: Sequence[str]) -
     return scaled
 
 
-def _apart(one: FloatArray, other: FloatArray) -> float:
-    return float(np.linalg.norm(one - other))
-
-
 def _sureness(share: float) -> str:
     return "unsure" if share > 2 / 3 else "fairly sure" if share > 1 / 3 else "sure"
 
 
-def _likeness(gap: float, like: str, known: Sequence[str]) -> tuple[str, str]:
+def _likeness(far: float, like: str, stands_for: int, known: Sequence[str]) -> tuple[str, str]:
     """How a scan compares with others, and whether that speaks for it ("and") or not ("but")."""
     if not like:
         return "and", "it is the most typical to start with"
     whom = "labelled" if like in known else "labelled or named before it"
-    if gap > 1 / 3:
+    if far <= _ALIKE:
+        return "but", f"it is much like {like}"
+    if stands_for > 0:
+        are = "that is" if stands_for == 1 else "that are"
+        return "and", f"it stands for {stands_for} more {are} unlike what is {whom}"
+    if far > _UNLIKE:
         return "and", f"it is unlike all that is {whom}"
-    return (
-        ("and", f"it differs somewhat from {like}")
-        if gap > 0.1
-        else ("but", f"it is much like {like}")
-    )
+    return "and", f"it differs somewhat from {like}"

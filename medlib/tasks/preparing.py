@@ -186,9 +186,9 @@ def _with_levels_of(backbone: Architecture, plan: Plan) -> Plan:
     """The plan's U-Net, or encoder, with as many levels as a backbone has, each as wide."""
     own = plan.architecture.arguments
     wide = backbone.arguments.get("channels", ())
-    if plan.architecture.name not in _U_NETS or len(own["strides"]) >= len(wide):
+    if plan.architecture.name not in _U_NETS or not wide:
         return plan
-    strides = deepened(own["strides"], plan.window, len(wide) - 1)
+    strides = deepened(own["strides"][: len(wide) - 1], plan.window, len(wide) - 1)
     levels = {"channels": list(wide), "strides": [list(stride) for stride in strides]}
     units = {"num_res_units": backbone.arguments["num_res_units"]}
     architecture = Architecture(plan.architecture.name, {**own, **levels, **units})

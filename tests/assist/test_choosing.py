@@ -46,6 +46,19 @@ def test_twins_are_not_both_asked_for_and_every_scan_is_named_once():
         next_scans({"a": float("nan")}, features)
 
 
+def test_what_stands_for_many_comes_before_what_is_merely_odd():
+    many = {f"usual {k}": [3.0 + 0.1 * k, 0.0] for k in range(5)}
+    features = {"old": [0.0, 0.0], "odd": [0.0, 9.0], **many}
+    first, second, *_ = next_scans(dict.fromkeys(["odd", *many], 0.5), features, labelled=["old"])
+    assert first.name == "usual 2"
+    assert "stands for 4 more" in first.reason
+    assert second.name == "odd"
+    assert "unlike all that is labelled" in second.reason
+    doubtful = dict.fromkeys(many, 0.1) | {"odd": 0.9}
+    assert next_scans(doubtful, features, labelled=["old"], count=1)[0].name == "odd"
+    assert next_scans({}, many, count=1)[0].name == "usual 2"
+
+
 def test_features_do_not_mind_how_a_scan_is_stored_or_in_which_units():
     scan = Volume(torch.randn(1, 5, 6, 7), Grid.from_axes((5, 6, 7), spacing=(3, 1, 2)))
     there = resample(scan, Move(scan.grid, scan.grid.reoriented("LIA")))

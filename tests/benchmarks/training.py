@@ -1,19 +1,19 @@
 """How well structures are outlined after so many minutes of training: medlib beside a MONAI script.
 
     python tests/benchmarks/training.py FOLDER [--work NAME …] [--minutes 3 6 12] [--seeds 0 1 2]
-        [--side medlib monai] [--journal FILE] [--json FILE]
+        [--abdomen-minutes 25] [--side medlib monai] [--journal FILE] [--json FILE]
 
 FOLDER is the folder of real scans; it holds ``hippocampus`` and ``chaos_t2_mr``. The works:
 
 - ``hippocampus``: 160 patients are learned from, 40 others outlined, for each budget and seed (which
   also draws the 40);
 - ``few``: one and three labelled scans, two minutes each, three draws; the same 40 others;
-- ``abdomen``: four folds by patient, 25 minutes each.
+- ``abdomen``: four folds by patient, 25 minutes each unless told otherwise.
 
 Both sides are programs of their own (``peers/outline_….py``), run in turn on all cores; both get the
 same scans and the same minutes from start to trained network, everything included, and neither sees
 the patients that it is measured on: nothing is chosen by them. What both then wrote, as NIfTI, is read
-here by nibabel, and Dice is counted here, alike for both.
+by nibabel, and measured by ``real_sets.py``, alike for both.
 
 It takes hours. With ``--journal`` each run is written down when it ends, and not run again.
 """
@@ -32,20 +32,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import nibabel
 import numpy as np
+from real_sets import SETS, Pair, RealSet, agreement
 
 PROGRAMS = {
     side: Path(__file__).with_name("peers") / f"outline_{side}.py" for side in ("medlib", "monai")
 }
 KEPT_BACK, FEW_MINUTES, ABDOMEN_MINUTES, FOLDS = 40, 2.0, 25.0, 4
-PARTS = {
-    "hippocampus": ("anterior", "posterior"),
-    "chaos_t2_mr": ("liver", "right kidney", "left kidney", "spleen"),
-}
-
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,50 +67,49 @@ class Job:
 
 
 def jobs(
-    root: Path, works: Sequence[str], minutes: Sequence[float], seeds: Sequence[int]
+    root: Path,
+    works: Sequence[str],
+    minutes: Sequence[float],
+    seeds: Sequence[int],
+    abdomen_minutes: float,
 ) -> Iterator[Job]:
     """All that is to be run, the quickest first."""
-    parts, whole = root / "hippocampus", root / "chaos_t2_mr"
-    hippocampi = (parts.name, str(parts / "images"), str(parts / "labels"))
+    hippocampus = SETS["hippocampus"](root)
     if "few" in works:
         for count in (1, 3):
             for seed in seeds:
-                train, test = kept_back(parts, 0)
+                train, test = hippocampus.dealt(KEPT_BACK, 0)
                 drawn = tuple(random.Random(seed).sample(train, count))
-                work = f"hippocampus, {count} labelled"
-                yield Job(work, *hippocampi, drawn, test, FEW_MINUTES, seed)
+                yield of(hippocampus, f"{count} labelled", drawn, test, FEW_MINUTES, seed)
     if "hippocampus" in works:
         for budget in minutes:
             for seed in seeds:
-                train, test = kept_back(parts, seed)
-                yield Job(
-                    f"hippocampus, {budget:g} minutes", *hippocampi, train, test, budget, seed
-                )
+                train, test = hippocampus.dealt(KEPT_BACK, seed)
+                yield of(hippocampus, f"{budget:g} minutes", train, test, budget, seed)
     if "abdomen" in works:
-        pairs = [(f"image_{k}", f"label_{k}") for k in numbers(whole)]
-        pairs = [(f"{scan}.nii.gz", f"{label}.nii.gz") for scan, label in pairs]
+        abdomen = SETS["abdomen"](root)
+        pairs = list(abdomen.pairs)
         random.Random(0).shuffle(pairs)
         for fold in range(FOLDS):
             test = tuple(pairs[fold::FOLDS])
             train = tuple(pair for pair in pairs if pair not in test)
-            folders = (whole.name, str(whole), str(whole))
-            yield Job("abdomen", *folders, train, test, ABDOMEN_MINUTES, fold)
+            yield of(abdomen, f"{abdomen_minutes:g} minutes", train, test, abdomen_minutes, fold)
 
 
-def kept_back(data: Path, seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Patients to learn from, and those kept back; each has one scan."""
-    names = sorted(path.name for path in (data / "labels").glob("*.nii.gz"))
-    test = set(random.Random(seed).sample(names, KEPT_BACK))
-    pairs = [(name, name) for name in names]
-    return tuple(p for p in pairs if p[0] not in test), tuple(p for p in pairs if p[0] in test)
+def of(
+    data: RealSet,
+    what: str,
+    train: tuple[Pair, ...],
+    test: tuple[Pair, ...],
+    minutes: float,
+    seed: int,
+) -> Job:
+    """A training on one of the sets."""
+    scans, labels = str(data.images), str(data.labels)
+    return Job(f"{data.name}, {what}", data.name, scans, labels, train, test, minutes, seed)
 
 
-def numbers(data: Path) -> list[int]:
-    """Of the scans that have labels."""
-    return sorted(int(p.name.split(".")[0].removeprefix("label_")) for p in data.glob("label_*"))
-
-
-def run(job: Job, side: str) -> dict[str, Any]:
+def run(root: Path, job: Job, side: str) -> dict[str, Any]:
     """Train, outline, and measure."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -128,32 +120,25 @@ def run(job: Job, side: str) -> dict[str, Any]:
             stdout=sys.stderr,
         )
         told = json.loads((folder / "found" / "told.json").read_text(encoding="utf-8"))
-        labels, parts = Path(job.labels), PARTS[job.data]
-        rows = [
-            dice(folder / "found" / scan, labels / label, len(parts)) for scan, label in job.test
+        data = SETS[job.data](root)
+        found = [
+            agreement(folder / "found" / scan, data.labels / label, data)
+            for scan, label in job.test
         ]
-    means = np.nanmean(np.array(rows), axis=0)
+    dices, surfaces = (
+        np.nanmean([getattr(one, measure) for one in found], axis=0)
+        for measure in ("dice", "surface")
+    )
     return {
         "work": job.work,
         "seed": job.seed,
         "side": side,
         "minutes": job.minutes,
         **told,
-        "labels": {part: round(float(d), 4) for part, d in zip(parts, means, strict=True)},
-        "dice": round(float(means.mean()), 4),
+        "labels": {part: round(float(d), 4) for part, d in zip(data.parts, dices, strict=True)},
+        "dice": round(float(dices.mean()), 4),
+        "surface": round(float(surfaces.mean()), 4),
     }
-
-
-def dice(found: Path, truth: Path, count: int) -> list[float]:
-    """Of each structure; NaN where neither has it."""
-    a, b = (np.asarray(nibabel.load(path).dataobj) for path in (found, truth))
-    if a.shape != b.shape:
-        raise ValueError(f"{found.name} has {a.shape} voxels, and its scan {b.shape}")
-    sums = [
-        (int((a == k).sum() + (b == k).sum()), int(((a == k) & (b == k)).sum()))
-        for k in range(1, count + 1)
-    ]
-    return [2 * both / either if either else float("nan") for either, both in sums]
 
 
 def table(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -187,6 +172,7 @@ def main() -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[3.0, 6.0, 12.0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--side", nargs="+", choices=tuple(PROGRAMS), default=tuple(PROGRAMS))
+    parser.add_argument("--abdomen-minutes", type=float, default=ABDOMEN_MINUTES)
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -195,11 +181,12 @@ def main() -> None:
     if given.journal and given.journal.exists():
         done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]
     known = {(run["work"], run["seed"], run["side"]) for run in done}
-    for job in jobs(given.folder.resolve(), given.work, given.minutes, given.seeds):
+    root = given.folder.resolve()
+    for job in jobs(root, given.work, given.minutes, given.seeds, given.abdomen_minutes):
         for side in given.side:
             if (job.work, job.seed, side) in known:
                 continue
-            result = run(job, side)
+            result = run(root, job, side)
             done.append(result)
             print(json.dumps(result), flush=True)
             if given.journal:

@@ -66,7 +66,7 @@ class Configuration:
 
     Example:
         >>> Configuration().forms[0].strides
-        ((2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2))
+        ((2, 2, 2), (2, 2, 2), (2, 2, 2))
     """
 
     name: str = "medlib-synthetic"
@@ -75,7 +75,7 @@ class Configuration:
     batch: int = 2
     structures: tuple[int, int] = (15, 40)
     reach: float = 6.0
-    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    channels: tuple[int, ...] = (16, 32, 96, 256)
     embedding: int = 32
     points: int = 512
     temperature: float = 0.1

@@ -40,18 +40,19 @@ def losses(
     """How far the answers are from what the volumes are.
 
     Args:
-        given: what the backbone answers for all first appearances, then all second ones.
+        given: what the backbone answers for all first appearances, then all second ones, of
+            every so many voxels.
         batch: the volumes.
         configuration: of the recipe.
         step: from which chance chooses the voxels that are compared.
     """
     logits, distance, alike = given
-    family = F.cross_entropy(logits.float(), batch.family.long().repeat(VIEWS, 1, 1, 1))
-    truth = (batch.distance / configuration.reach).repeat(VIEWS, 1, 1, 1)
-    error = F.l1_loss(distance.float(), truth)
     strides = configuration.forms[batch.form].strides[0]
-    every = tuple(slice(None, None, stride) for stride in strides)
-    instance = batch.instance[(slice(None), *every)].flatten(1).long()
+    answered = (slice(None), *(slice(None, None, stride) for stride in strides))
+    family = F.cross_entropy(logits.float(), batch.family[answered].long().repeat(VIEWS, 1, 1, 1))
+    truth = (batch.distance[answered] / configuration.reach).repeat(VIEWS, 1, 1, 1)
+    error = F.l1_loss(distance.float(), truth)
+    instance = batch.instance[answered].flatten(1).long()
     seed = Chance(seed=configuration.seed, name=f"points {step}").seed()
     places = balanced(instance, configuration.points, seed)
     vectors = alike.flatten(2).view(VIEWS, -1, alike.shape[1], instance.shape[1])

@@ -12,19 +12,9 @@ from pathlib import Path
 
 begun = time.monotonic()  # importing is part of the minutes
 
-import torch  # noqa: E402
-
 import medlib  # noqa: E402
 from medlib.data import held_out  # noqa: E402
 from medlib.io import write_nifti  # noqa: E402
-
-
-def forget(network: torch.nn.Module, seed: int) -> None:
-    """Give a network random weights again."""
-    torch.manual_seed(seed)
-    for part in network.modules():
-        if hasattr(part, "reset_parameters"):
-            part.reset_parameters()
 
 
 def main() -> None:
@@ -32,7 +22,7 @@ def main() -> None:
     job, found = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
     scans, labels = Path(job["scans"]), Path(job["labels"])
     names = {
-        side: [scan.removesuffix(".nii.gz") for scan in job[side]] for side in ("train", "test")
+        side: [scan.removesuffix(".nii.gz") for scan, _ in job[side]] for side in ("train", "test")
     }
     how = {
         "kind": "mr",
@@ -43,27 +33,26 @@ def main() -> None:
         "validation": held_out(names["test"][:1]),
         "validations": 1,
     }
-    arm, backbone = job["arm"], job["backbone"]
-    if arm == "scratch":
-        learn = medlib.segmenter(scans, labels, **how)
-        learn.fine_tune(minutes=job["minutes"], started=begun)
-    elif arm == "frozen":
-        learn = medlib.segmenter(scans, labels, pretrained=backbone, **how)
-        learn.fine_tune(minutes=job["minutes"], started=begun)
-    else:  # without the head's start: all at once, as from scratch
-        learn = medlib.segmenter(scans, labels, pretrained=backbone, spread=1.0, **how)
-        if arm == "deep":
-            forget(learn.learner.network, job["seed"])
+    begin = {"spread": 1.0} if job["arm"] == "together" else {}
+    learn = medlib.segmenter(
+        *(scans, labels),
+        pretrained=None if job["arm"] == "scratch" else job["backbone"],
+        **how,
+        **begin,
+    )
+    if job["arm"] == "together":  # without the head's start: all at once, as from scratch
         budget = learn.learner.budget_for(job["minutes"], None, begun)
         learn.learner.fit(budget, callbacks=[learn.plan.cycle()])
+    else:
+        learn.fine_tune(minutes=job["minutes"], started=begun)
     spent = time.monotonic() - begun
     model = learn.model
-    for scan in job["test"]:
+    for scan, _ in job["test"]:
         write_nifti(model.predict(scans / scan), found / scan)
     told = {
         "steps": learn.learner.step,
         "seconds": round(spent, 1),
-        "share": round(learn.loaded.share, 4) if arm in {"pretrained", "frozen"} else 0.0,
+        "share": round(learn.loaded.share, 4) if learn.loaded else 0.0,
         "channels": learn.plan.architecture.arguments["channels"],
     }
     (found / "told.json").write_text(json.dumps(told), encoding="utf-8")

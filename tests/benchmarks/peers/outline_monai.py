@@ -37,7 +37,7 @@ RECIPES = {
         "whole": True,
         "rate": 2e-3,
     },
-    "chaos_t2_mr": {
+    "abdomen": {
         "classes": 5,
         "spacing": (2.5, 2.5, 7.7),
         "window": (96, 96, 32),

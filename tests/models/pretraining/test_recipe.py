@@ -20,6 +20,7 @@ from medlib.models.pretraining.card import CARD, WEIGHTS
 from medlib.models.pretraining.network import backbones
 from medlib.models.pretraining.objectives import balanced, compared, losses
 from medlib.models.pretraining.recipe import CHECKPOINT
+from medlib.models.pretraining.solids import FAMILIES
 
 TOML = """
 name = "tiny"
@@ -173,10 +174,12 @@ def test_the_loss_falls_on_a_batch_that_is_seen_again_and_again(tiny):
 
 def test_answers_that_are_right_cost_nothing(tiny):
     batch = volumes(tiny, 0)
-    truth = nn.functional.one_hot(batch.family.long(), 9).movedim(-1, 1).float() * 50
-    distance = batch.distance / tiny.reach
     strides = tiny.forms[batch.form].strides[0]
-    cells = batch.instance[0][tuple(slice(None, None, s) for s in strides)]
+    asked = (slice(None), *(slice(None, None, s) for s in strides))
+    family = batch.family[asked].long()
+    truth = nn.functional.one_hot(family, len(FAMILIES)).movedim(-1, 1).float() * 50
+    distance = batch.distance[asked] / tiny.reach
+    (cells,) = batch.instance[asked]
     alike = nn.functional.one_hot(cells.long(), 64).movedim(-1, 0).float()[None]
     twice = [torch.cat([part, part]) for part in (truth, distance, alike)]
     result = losses(tuple(twice), batch, tiny, 0)
@@ -216,8 +219,8 @@ def test_small_structures_are_chosen_as_often_as_large_ones():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"forms": [{"size": [40, 40, 40]}]}, "cannot be halved"),
-        ({"forms": [{"size": [32, 32, 32]}]}, "coarsest level"),
+        ({"forms": [{"size": [44, 44, 44]}]}, "cannot be halved"),
+        ({"forms": [{"size": [16, 16, 16]}]}, "coarsest level"),
         ({"forms": [{"size": [48, 48, 48], "strides": [[2, 2, 2]]}]}, "one stride fewer"),
         ({"precision": "fp8"}, "bf16 or fp32"),
     ],
