@@ -5,13 +5,8 @@ from medlib.models.calling import ModelOutput, call, outputs, read_output, takes
 from medlib.models.device import best_device
 from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
 from medlib.models.inflation import inflate
-from medlib.models.pretrained import (
-    Loaded,
-    WeightsError,
-    architecture_of,
-    load_pretrained,
-    read_weights,
-)
+from medlib.models.pretrained import Loaded, load_pretrained
+from medlib.models.weights import WeightsError, architecture_of, read_weights, shipped
 
 __all__ = [
     "ARCHITECTURES",
@@ -30,6 +25,7 @@ __all__ = [
     "outputs",
     "read_output",
     "read_weights",
+    "shipped",
     "takes_labels",
     "train_thawed",
 ]

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from medlib.models.architectures import Architecture
 from medlib.models.inflation import inflated, with_inputs
+from medlib.models.weights import WeightsError, read_weights
 
-ARCHITECTURE_NOTE = "medlib_architecture"
-"""Where a file of weights says which network they are of; see :func:`architecture_of`."""
-_PACKED = ("weights.safetensors", "model.safetensors")
-_NESTS = ("state_dict", "model_state_dict", "model", "network_weights")
-_HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
 _UNET_LEVEL = re.compile(
     r"model\.(?P<deeper>(?:1\.submodule\.)*)(?:0\.)?(?P<rest>(?:conv|residual)\..*)"
 )
-
-
-class WeightsError(ValueError):
-    """Weights cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,8 @@ def load_pretrained(network: nn.Module, source: str | Path) -> Loaded:
 
     Args:
         network: changed in place.
-        source: a file of weights (safetensors; or a checkpoint of PyTorch that holds nothing but
+        source: the name of weights that come with the library (:func:`medlib.models.shipped`); a
+            file of weights (safetensors; or a checkpoint of PyTorch that holds nothing but
             tensors), a model package, a folder with either, or a repository of the Hugging Face
             hub, ``hf://owner/name``, ``hf://owner/name@revision/file.safetensors``, which is
             downloaded.
@@ -127,120 +114,6 @@ def load_pretrained(network: nn.Module, source: str | Path) -> Loaded:
         unused=tuple(n for n, tensor in weights.items() if id(tensor) not in used),
         share=taken / sum(parameters.values()),
     )
-
-
-# --- reading ------------------------------------------------------------------------------
-
-
-def read_weights(source: str | Path) -> dict[str, Tensor]:
-    """Tensors by name; see :func:`load_pretrained` for what ``source`` may be and what it raises.
-
-    Example:
-        >>> read_weights("nowhere.safetensors")
-        Traceback (most recent call last):
-            ...
-        FileNotFoundError: there are no weights at nowhere.safetensors
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    if isinstance(source, str) and source.startswith("hf://"):
-        return read_weights(_downloaded(source))
-    path = Path(source)
-    if not path.exists():
-        raise FileNotFoundError(f"there are no weights at {path}")
-    if path.is_dir():
-        return read_weights(_only(path, [path / n for n in _PACKED if (path / n).exists()]))
-    try:
-        packed = _packed(path)
-        if packed is None and path.suffix != ".safetensors":
-            return _checkpoint(path)
-        weights: dict[str, Tensor] = load(path.read_bytes() if packed is None else packed)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: the weights are damaged: {error}") from error
-    return weights
-
-
-def architecture_of(source: str | Path) -> Architecture | None:
-    """The network that a file of weights says that it is of, or None when it says nothing.
-
-    Args:
-        source: as :func:`load_pretrained` takes it; only single safetensors can say so.
-
-    Raises:
-        WeightsError: when the file is damaged, or cannot be had.
-        ValueError: for a network that the library does not have.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    remote = isinstance(source, str) and source.startswith("hf://")
-    path = _downloaded(str(source)) if remote else Path(source)
-    if path.suffix != ".safetensors" or not path.is_file():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            said = (file.metadata() or {}).get(ARCHITECTURE_NOTE)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: the weights are damaged: {error}") from error
-    return None if said is None else Architecture(**json.loads(said))
-
-
-def _packed(path: Path) -> bytes | None:
-    """The weights in a model package, or None when it is none (checkpoints are archives too)."""
-    if not zipfile.is_zipfile(path):
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(_PACKED[0]) if _PACKED[0] in archive.namelist() else None
-    except (zipfile.BadZipFile, RuntimeError, OSError) as error:
-        raise WeightsError(f"{path}: the model package is damaged: {error}") from error
-
-
-def _only(folder: Path, files: list[Path]) -> Path:
-    if len(files) == 1:
-        return files[0]
-    raise WeightsError(f"{folder}: {len(files)} files of weights ({', '.join(_PACKED)}), not one")
-
-
-def _checkpoint(path: Path) -> dict[str, Tensor]:
-    """A checkpoint of PyTorch, read without running anything in it."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} is not a file of weights alone: to read it would be to run what is in "
-            "it. If you trust it, write its tensors with safetensors, and load that"
-        ) from error
-    tensors = _tensors(content)
-    if not tensors:
-        raise WeightsError(f"{path.name} holds no tensors by name")
-    return tensors
-
-
-def _tensors(content: Any) -> dict[str, Tensor]:
-    if not isinstance(content, dict):
-        return {}
-    nested = (content[name] for name in _NESTS if isinstance(content.get(name), dict))
-    weights = next(nested, content)
-    return {str(n): tensor for n, tensor in weights.items() if isinstance(tensor, Tensor)}
-
-
-def _downloaded(address: str) -> Path:
-    """A file of a repository of the Hugging Face hub."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    found = _HUB.fullmatch(address)
-    if found is None:
-        raise WeightsError(f"{address}: write hf://owner/name or hf://owner/name@revision/file")
-    file = found["file"] or "model.safetensors"
-    if not file.endswith(".safetensors"):
-        raise WeightsError(f"{address}: only safetensors are taken from the hub")
-    try:
-        return Path(hf_hub_download(found["repo"], file, revision=found["revision"]))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise WeightsError(f"{address}: {file} could not be had: {reason}") from error
 
 
 # --- fitting ------------------------------------------------------------------------------

@@ -12,10 +12,12 @@ from medlib.data.splitters import Split
 from medlib.infer import Output
 from medlib.models import Loaded
 from medlib.package import Model
-from medlib.train import Learner, Plan, Scores
+from medlib.train import Learner, Plan, Scores, Unfreeze
 from medlib.train.intervals import part_intervals
 from medlib.train.scores import plain
 from medlib.types import Kind, Labels, Volume
+
+_HEAD_ALONE = 0.1  # share of a training in which only the head of a pretrained network learns
 
 
 class Task:
@@ -71,8 +73,8 @@ class Task:
     ) -> Scores:
         """Train, for a time or a number of rounds; the best weights are kept.
 
-        A network with pretrained weights learns with its head alone at first, and then all of it,
-        the first layers slowest; see :meth:`medlib.train.Learner.fine_tune`.
+        A network with pretrained weights learns with its head alone for the first tenth, and then all
+        of it, the first layers slowest; the rate follows the plan either way.
 
         Args:
             minutes: of wall-clock time, the last validation included; or
@@ -84,10 +86,9 @@ class Task:
         """
         if minutes is None and epochs is None:
             minutes = self.plan.minutes
-        if self.loaded is not None:
-            return self.learner.fine_tune(minutes=minutes, epochs=epochs, started=started)
         budget = self.learner.budget_for(minutes, epochs, started)
-        return self.learner.fit(budget, callbacks=[self.plan.cycle()])
+        thaw = [] if self.loaded is None else [Unfreeze(_HEAD_ALONE)]
+        return self.learner.fit(budget, callbacks=[*thaw, self.plan.cycle()])
 
     def cross_validate(
         self,

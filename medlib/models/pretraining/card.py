@@ -11,10 +11,10 @@ from typing import Any
 from medlib._version import __version__
 from medlib.io.files import written_whole
 from medlib.models.groups import layer_groups
-from medlib.models.pretrained import ARCHITECTURE_NOTE
 from medlib.models.pretraining.checkpoint import Standing
 from medlib.models.pretraining.configuration import Configuration
 from medlib.models.pretraining.network import Backbone
+from medlib.models.weights import ARCHITECTURE_NOTE
 
 WEIGHTS, CARD = "backbone.safetensors", "card.json"
 _HOW = (

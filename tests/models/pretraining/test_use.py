@@ -65,7 +65,8 @@ def test_weights_say_which_network_they_are_of(backbone, tmp_path):
     assert architecture_of(backbone) == Architecture.residual_unet(channels=(8, 12, 16))
     save_file(nn.Linear(2, 2).state_dict(), tmp_path / "plain.safetensors")
     assert architecture_of(tmp_path / "plain.safetensors") is None
-    assert architecture_of(tmp_path / "nowhere.safetensors") is None
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        architecture_of(tmp_path / "nowhere.safetensors")
 
 
 @pytest.mark.parametrize(
