@@ -55,7 +55,7 @@ def own(here: Desk) -> None:
         st.warning("The new password was not typed twice alike.")
         return
     people = here.workspace.people
-    people.log_out(people.log_in(here.person, before, hours=1))  # refuses a wrong one
+    people.log_out(people.log_in(here.person, before))  # refuses a wrong one
     people.change(here.person, by=here.person, password=new)
     st.rerun()  # all sessions have ended
 

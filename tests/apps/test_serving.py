@@ -27,6 +27,7 @@ from serving.depot import Depot  # noqa: E402
 from serving.headers import HEADERS, SecurityHeaders  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
+from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
 from serving.turning import Turn, upright  # noqa: E402
 from serving.wire import Patch, encode_volume, patch_of, unpack  # noqa: E402
@@ -147,6 +148,7 @@ def test_whoever_lost_the_right_meanwhile_has_no_leave(client, shelf, workspace)
     boss = "long enough, one hopes"
     workspace.people.add("root", Role.ADMINISTRATOR, by="root", password=boss)
     workspace.people.add("ada", Role.READER, by="root", password=boss)
+    client.cookies.set(COOKIE, workspace.people.log_in("ada", boss))
     answer = put(client, shelf, drawn(shelf))
     assert answer.status_code == 200, answer.text
     workspace.people.change("ada", active=False, by="root")
