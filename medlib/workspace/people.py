@@ -22,7 +22,8 @@ from medlib.workspace.schema import Event, Login, Role, User, now
 _READER = frozenset({"view", "label", "comment", "export"})
 _REVIEWER = _READER | {"review", "adjudicate", "train", "predict", "assign", "see names"}
 _ADMINISTRATOR = _REVIEWER | {
-    *("import", "change label sets", "manage people", "hide names", "back up", "restore"),
+    *("import", "change label sets", "manage people", "read the log", "hide names", "back up"),
+    "restore",
 }
 ACTIONS: Final = MappingProxyType(
     {Role.READER: _READER, Role.REVIEWER: _REVIEWER, Role.ADMINISTRATOR: _ADMINISTRATOR}

@@ -269,6 +269,12 @@ class Scans:
         stack = self.stack(scan)
         return stack.read(getattr(medlib.types, self.get(scan).kind))
 
+    def is_copied(self, scan: int) -> bool:
+        """Whether its files are in the workspace; else they are read where they lie."""
+        query = select(ScanFile).filter_by(scan_id=scan).where(ScanFile.content.is_(None))
+        with self._database.reading() as session:
+            return session.scalars(query.limit(1)).first() is None
+
     def file(self, row: ScanFile) -> File:
         """Where a file of a scan is to be read."""
         from medlib.io.files import Archive, File
