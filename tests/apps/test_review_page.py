@@ -69,7 +69,7 @@ def workspace(tmp_path):
         for number in range(3):
             noise = torch.randn(1, 20, 40, 44, generator=draw)
             write_nifti(MRVolume(noise, oblique()), tmp_path / f"case_{number}.nii.gz")
-            it.scans.add(tmp_path / f"case_{number}.nii.gz", by="ada", kind="mr")
+            it.scans.add(tmp_path / f"case_{number}.nii.gz", by="ada", kind="mr", file_names=True)
         organs = it.label_sets.add(HOSTILE, ORGANS, by="ada").id
         (tmp_path / "net.medlib").write_bytes(b"weights")
         model = it.models.add("net", tmp_path / "net.medlib", organs, by="worker").id
@@ -294,7 +294,7 @@ def test_a_browser_is_sent_the_prediction_where_nibabel_turns_it(tmp_path, axes)
     grid = oblique().reoriented(axes)
     with Workspace(tmp_path / "w") as workspace:
         write_nifti(MRVolume(torch.randn(1, *grid.shape), grid), tmp_path / "one.nii.gz")
-        workspace.scans.add(tmp_path / "one.nii.gz", by="ada", kind="mr")
+        workspace.scans.add(tmp_path / "one.nii.gz", by="ada", kind="mr", file_names=True)
         workspace.label_sets.add("organs", ORGANS, by="ada")
         (tmp_path / "net").write_bytes(b"weights")
         workspace.models.add("net", tmp_path / "net", 1, by="worker")

@@ -50,7 +50,7 @@ def workspace(tmp_path):
                 torch.randint(-900, 900, (1, *AWRY.shape), generator=draw).short(), AWRY
             )
             write_nifti(scan, tmp_path / f"{name}.nii.gz")
-            it.scans.add(tmp_path / f"{name}.nii.gz", by="ada", kind="mr")
+            it.scans.add(tmp_path / f"{name}.nii.gz", by="ada", kind="mr", file_names=True)
         it.label_sets.add("organs", ORGANS, by="ada")
         yield it
 
