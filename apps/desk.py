@@ -13,7 +13,7 @@ from serving.site import Site, site
 
 from medlib.workspace import NotAllowedError, Role, Workspace, may
 
-_SCAN, _LABEL_SET, _SEEN = "desk scan", "desk label set", "desk seen"
+_SCAN, _LABEL_SET = "desk scan", "desk label set"
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,6 @@ def chosen_scan(among: list[int]) -> int | None:
 def choose_scan(scan: int) -> None:
     """Work on this scan, whatever the page."""
     st.session_state[_SCAN] = scan
-    note_view(scan)
-
-
-def note_view(scan: int) -> None:
-    """A scan is shown: that is noted once a session."""
-    seen = st.session_state.setdefault(_SEEN, set())
-    if scan not in seen and (here := desk()) is not None:
-        here.workspace.events.note("viewed", f"scan {scan}", by=here.person)
-        seen.add(scan)
 
 
 def chosen_label_set(among: list[int]) -> int | None:

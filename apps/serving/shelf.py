@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import time
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ import torch
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
 from medlib.workspace import Content, NotAllowedError, NotThereError, Seen, Workspace
-from medlib.workspace.schema import Prediction
+from medlib.workspace.schema import Event, Prediction
 from serving.drawing import Drawing
 from serving.recent import Recent
 from serving.reduced import Blocks
@@ -66,6 +67,7 @@ class Shelf:
         self._workspace = workspace
         self._volumes: Recent[int, Volume] = Recent(2)
         self._drawings: Recent[tuple[Case, int], Drawing] = Recent(4)
+        self._views: Recent[tuple[int, str, int], Event] = Recent(10_000)
 
     # --- who may -----------------------------------------------------------------------------
 
@@ -97,6 +99,15 @@ class Shelf:
             if action == "label":
                 raise
         return owner(self._workspace, cookies, link, f"view {case}", action)
+
+    def note_view(self, case: Case, person: str) -> None:
+        """Write down that somebody is shown a scan: once an hour, for each person and scan.
+
+        It is to come before anything is handed out: what cannot be written down is not shown.
+        """
+        seen = (case.scan, person, int(time() // 3600))
+        events, subject = self._workspace.events, f"scan {case.scan}"
+        self._views.get(seen, lambda: events.note("viewed", subject, by=person))
 
     # --- the scan ----------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import sqlite3
 import sys
+import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import oracle
 from small_scans import ORGANS, painted
+from sqlalchemy.exc import IntegrityError
 from strategies import grids
 
 from medlib.io import write_nifti
@@ -142,6 +146,48 @@ def test_leave_is_for_one_case_for_a_while_and_for_one_thing(client, shelf, work
     old = workspace.links.sign("label 1-1", "ada", at=1_000_000.0)
     assert client.get(url, headers={"Authorization": f"Bearer {old}"}).status_code == 401
     assert workspace.versions.head(1, 1) is None
+
+
+def views(workspace):
+    events = workspace.events.newest()[::-1]
+    return [(event.who, event.subject) for event in events if event.what == "viewed"]
+
+
+def test_who_was_shown_a_scan_is_written_down_once_an_hour(client, shelf, workspace, monkeypatch):
+    def look(*whats, **whose):
+        for what in whats:
+            case = whose.get("case", ONE)
+            answer = client.get(f"/medlib/cases/{case}/{what}", headers=leave(shelf, **whose))
+            assert answer.status_code == 200, answer.text
+
+    look("volume", "mask", "volume?grid=reduced", "volume", action="view")
+    assert views(workspace) == [("ada", "scan 1")]
+    look("mask", person="bob")
+    look("volume", case=TWO)
+    look("mask", "volume", person="bob")
+    assert views(workspace)[1:] == [("bob", "scan 1"), ("ada", "scan 2")]
+    now = time.time()
+    monkeypatch.setattr("serving.shelf.time", lambda: now + 3600)
+    look("volume", "volume")
+    assert views(workspace)[3:] == [("ada", "scan 1")]
+    assert workspace.verify() == ()
+
+
+def test_what_is_not_shown_is_no_view_and_what_cannot_be_written_down_is_not_shown(
+    client, shelf, workspace
+):
+    for what, headers in (("1-1", {}), ("2-1", leave(shelf)), ("99-1", leave(shelf, Case(99, 1)))):
+        answer = client.get(f"/medlib/cases/{what}/volume", headers=headers)
+        assert answer.status_code in {401, 404}
+    assert put(client, shelf, drawn(shelf)).status_code == 200
+    assert views(workspace) == []
+    with closing(sqlite3.connect(workspace.folder / "medlib.db")) as link:
+        link.executescript(
+            "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    for what in ("volume", "mask"):
+        with pytest.raises(IntegrityError, match="full"):
+            client.get(f"/medlib/cases/1-1/{what}", headers=leave(shelf))
 
 
 def test_whoever_lost_the_right_meanwhile_has_no_leave(client, shelf, workspace):
