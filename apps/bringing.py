@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,10 @@ from medlib.workspace import Imported, Workspace
 if TYPE_CHECKING:
     from desk import Desk
 
-_SOURCE, _COPY, _NAMED, _DROPPED, _KIND = (
-    *("bring source", "bring copy", "bring named", "bring dropped", "bring kind"),
+_SOURCE, _COPY, _NAMED, _DROPPED, _KIND, _CALLED = (
+    *("bring source", "bring copy", "bring named", "bring dropped", "bring kind", "bring called"),
 )
+_FEW = 5  # names in a sentence
 _ENDINGS = ["zip", "nii", "gz", "dcm", "png", "jpg", "jpeg"]
 _KINDS = {"ct": "CT", "mr": "MR", "pet": "PET", "us": "ultrasound", "xr": "radiographs"}
 SAMPLES = "abdominal organs"
@@ -38,17 +39,19 @@ class _Wish:
     Args:
         copy: keep a copy of the files in the workspace.
         named: keep patients' names.
+        file_names: call scans that are no DICOM by their files' names.
         folder: to be removed afterwards.
     """
 
     copy: bool = True
     named: bool = False
+    file_names: bool = False
     folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Asking:
-    """What was found, some of which does not say what it is."""
+    """What was found, some of which does not say what it is, or whose."""
 
     found: io.Survey
     wish: _Wish
@@ -114,17 +117,11 @@ def offer(here: Desk) -> None:
 
 
 def ask(here: Desk, asking: _Asking) -> None:
-    """What the scans are, where their files do not say."""
-    unsaid = [stack.name for stack in asking.found.stacks if _is_unsaid(stack)]
+    """What the scans are, where their files do not say; what they are to be called."""
     with st.container(border=True):
-        st.subheader("What are these scans?")
-        names = ", ".join(unsaid[:5]) + (" …" if len(unsaid) > 5 else "")
-        count = "One scan does" if len(unsaid) == 1 else f"{len(unsaid)} scans do"
-        st.markdown(plain(f"{count} not say what made them (NIfTI never does): {names}"))
-        kind = st.radio(
-            "They are", [*_KINDS], format_func=_KINDS.__getitem__, index=None,
-            key=_KIND, horizontal=True,
-        )  # fmt: skip
+        kind = ask_kind([stack for stack in asking.found.stacks if _is_unsaid(stack)])
+        others = [stack for stack in asking.found.stacks if _says_nobody(stack)]
+        wish = replace(asking.wish, file_names=ask_called(others, named=asking.wish.named))
         with st.container(horizontal=True):
             go = st.button("Bring in", type="primary", disabled=kind is None, key="bring asked")
             if st.button("Leave it", key="bring leave"):
@@ -132,7 +129,44 @@ def ask(here: Desk, asking: _Asking) -> None:
                 here.site.errands.put_away(_name(here))
                 st.rerun()
         if go and kind is not None:
-            _begin(here, lambda report: _add(here, asking.found, asking.wish, kind, report))
+            _begin(here, lambda report: _add(here, asking.found, wish, kind, report))
+
+
+def ask_kind(unsaid: Sequence[io.Stack]) -> str | None:
+    """What the scans are, where their files do not say; None until somebody has said."""
+    if not unsaid:
+        return ""
+    st.subheader("What are these scans?")
+    count = "One scan does" if len(unsaid) == 1 else f"{len(unsaid)} scans do"
+    st.markdown(plain(f"{count} not say what made them (NIfTI never does): {_names(unsaid)}"))
+    kind: str | None = st.radio(
+        "They are", [*_KINDS], format_func=_KINDS.__getitem__, index=None,
+        key=_KIND, horizontal=True,
+    )  # fmt: skip
+    return kind
+
+
+def ask_called(others: Sequence[io.Stack], *, named: bool) -> bool:
+    """Whether scans that are no DICOM are to be called by their files' names."""
+    if not others:
+        return False
+    st.subheader("What shall they be called?")
+    st.warning(
+        f"Files are often called by their patient. These are: {plain(_names(others))}. Everybody who "
+        "may look at scans sees what they are called, also while names are hidden.",
+        icon=":material/badge:",
+    )
+    if len(others) > _FEW:
+        with st.expander(f"All {len(others)} names"):
+            st.text("\n".join(stack.name for stack in others))
+    words = {
+        False: "By made-up names, such as P4ZK2QX7-MR-1",
+        True: "By their files' names: I have looked, and they name nobody",
+    }
+    chosen: bool = st.radio("Call them", [*words], format_func=words.__getitem__, key=_CALLED)
+    if named and not chosen:
+        st.caption("What the files' names say is kept with patients' names, since you keep those.")
+    return chosen
 
 
 def tell(here: Desk, errand: Errand) -> None:
@@ -187,13 +221,13 @@ def sample_scans(
 
 
 def _look(here: Desk, path: Path, wish: _Wish, report: Report) -> _Asking | Imported:
-    """What is there; brought in at once where nothing is to be asked."""
+    """What is there; DICOM, which says what it is and whose, is brought in at once."""
     try:
         found = io.survey(path, progress=lambda number: report(number, 0, "Looking through files"))
     except BaseException:
         _clear(wish)
         raise
-    if any(_is_unsaid(stack) for stack in found.stacks):
+    if any(_is_unsaid(stack) or _says_nobody(stack) for stack in found.stacks):
         return _Asking(found, wish)
     return _add(here, found, wish, "", report)
 
@@ -206,6 +240,7 @@ def _add(here: Desk, found: io.Survey, wish: _Wish, kind: str, report: Report) -
             kind=kind,
             copy=wish.copy,
             named=wish.named,
+            file_names=wish.file_names,
             progress=lambda done, of: report(done, of, "Bringing in"),
         )
     finally:
@@ -222,8 +257,8 @@ def _ask_named(where: str) -> bool:
     wanted: bool = st.checkbox(
         "Keep patients' names",
         key=f"{_NAMED} {where}",
-        help="In a table of their own, which can be hidden and emptied. Else patients are known "
-        "by made-up names only.",
+        help="In a table of their own, which can be hidden and emptied, and which readers do not "
+        "see. Else patients are known by made-up names only.",
     )
     return wanted
 
@@ -259,6 +294,16 @@ def _clear(wish: _Wish) -> None:
 
 def _is_unsaid(stack: io.Stack) -> bool:
     return stack.kind is Volume and not stack.modality
+
+
+def _says_nobody(stack: io.Stack) -> bool:
+    """All that says whose it is, is what its file is called."""
+    return stack.source != "dicom"
+
+
+def _names(stacks: Sequence[io.Stack]) -> str:
+    more = " …" if len(stacks) > _FEW else ""
+    return ", ".join(stack.name for stack in stacks[:_FEW]) + more
 
 
 def _name(here: Desk) -> str:

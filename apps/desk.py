@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
-from serving.door import COOKIE
-from serving.openid import is_configured, subject_of
+from serving.openid import is_configured, issued, subject_of
+from serving.session import tokens, user_of, vouched
 from serving.shelf import Shelf
 from serving.site import Site, site
 
 from medlib.workspace import NotAllowedError, Role, Workspace, may
 
-_SCAN, _LABEL_SET, _SEEN = "desk scan", "desk label set", "desk seen"
-_VOUCHED = "desk session"
+_SCAN, _LABEL_SET = "desk scan", "desk label set"
 
 
 @dataclass(frozen=True)
@@ -68,39 +68,33 @@ def desk() -> Desk | None:
     if not here.has_accounts:
         return Desk(here, here.person, Role.ADMINISTRATOR)
     try:
-        user = here.workspace.people.user(token())
+        user = user_of(here.workspace, st.context.cookies)
     except NotAllowedError:
         return None
     return Desk(here, user.name, user.role)
 
 
-def token() -> str:
-    """Of this browser's session; empty where there is none."""
-    vouched: str = st.session_state.get(_VOUCHED, "")
-    return vouched or st.context.cookies.get(COOKIE, "")
-
-
 def enter_vouched() -> None:
-    """Begin a session for whom the OpenID provider vouches.
+    """Begin a session for whom the OpenID provider vouches, if Streamlit has asked it.
 
     Raises:
-        NotAllowedError: when nobody in the workspace has the account.
+        NotAllowedError: when nobody in the workspace has the account, or a session that began by
+            the same statement of the provider has ended.
     """
-    if (
-        (here := site())
-        and is_configured()
-        and st.user.is_logged_in
-        and _VOUCHED not in st.session_state
-    ):
-        subject = subject_of(st.user.to_dict())
-        st.session_state[_VOUCHED] = here.workspace.people.log_in_by(subject)
+    if (here := site()) and is_configured() and st.user.is_logged_in:
+        claims = st.user.to_dict()
+        here.workspace.people.log_in_by(
+            subject_of(claims), token=vouched(st.context.cookies), issued=issued(claims)
+        )
 
 
 def leave() -> None:
-    """End this browser's session."""
+    """End this browser's session, at the provider too."""
     if here := site():
-        here.workspace.people.log_out(token())
-    if st.session_state.pop(_VOUCHED, None):
+        for token in tokens(st.context.cookies):
+            with suppress(NotAllowedError):
+                here.workspace.people.log_out(token)
+    if is_configured() and st.user.is_logged_in:
         st.logout()
 
 
@@ -113,15 +107,6 @@ def chosen_scan(among: list[int]) -> int | None:
 def choose_scan(scan: int) -> None:
     """Work on this scan, whatever the page."""
     st.session_state[_SCAN] = scan
-    note_view(scan)
-
-
-def note_view(scan: int) -> None:
-    """A scan is shown: that is noted once a session."""
-    seen = st.session_state.setdefault(_SEEN, set())
-    if scan not in seen and (here := desk()) is not None:
-        here.workspace.events.note("viewed", f"scan {scan}", by=here.person)
-        seen.add(scan)
 
 
 def chosen_label_set(among: list[int]) -> int | None:

@@ -48,11 +48,11 @@ def log_in_here() -> None:
     """By password on a page of its own, or by an OpenID provider."""
     st.title("medlib")
     with said_plainly():
-        if is_configured():
-            enter_vouched()
-            if desk() is not None:
-                st.rerun()
-            st.button("Log in", on_click=st.login, type="primary", key="log in")
+        enter_vouched()
+    if desk() is not None:
+        st.rerun()
+    if is_configured():
+        st.button("Log in", on_click=st.login, type="primary", key="log in")
     st.html(f'<a href="{LOGIN}" target="_self">Log in by name and password</a>')
 
 

@@ -21,13 +21,14 @@ def grid_of(shape: tuple[int, int, int] = SHAPE) -> Grid:
 
 
 def add_scan(workspace: Workspace, folder: Path, name: str = "case_1", **how: Any) -> int:
-    """A scan a few voxels wide, brought in from a NIfTI file."""
+    """A scan a few voxels wide, brought in from a NIfTI file, and called by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = torch.Generator().manual_seed(sum(name.encode()))
     write_nifti(
         MRVolume(torch.randn(1, *SHAPE, generator=draw), grid_of()), folder / f"{name}.nii.gz"
     )
-    (scan,) = workspace.scans.add(folder / f"{name}.nii.gz", by="ada", kind="mr", **how).scans
+    how = {"kind": "mr", "file_names": True} | how
+    (scan,) = workspace.scans.add(folder / f"{name}.nii.gz", by="ada", **how).scans
     return scan.id
 
 

@@ -76,6 +76,8 @@ def name_structures(here: Desk, label_set: int) -> None:
 def paint(here: Desk, case: Case, after: int | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
     with said_plainly():
+        if desk() is None:  # the session has ended meanwhile
+            st.rerun()
         windows, units, middle = facts(here.shelf, case)
         asked = here.workspace.label_sets.get(case.label_set)
         may_label = here.may("label")

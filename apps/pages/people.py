@@ -1,9 +1,10 @@
-"""People: one's own account; for administrators, everybody's, and whether names are hidden."""
+"""People: one's own account; for administrators, everybody's, names, and what happened."""
 
 from __future__ import annotations
 
 import streamlit as st
 from desk import Desk, desk, leave
+from happened import happened
 from plainly import said_plainly
 from serving.openid import is_configured
 from wording import plain
@@ -27,10 +28,16 @@ def page(here: Desk) -> None:
     """What the person may see of it."""
     if here.site.has_accounts:
         own(here)
-    if here.may("manage people"):
-        everybody(here)
-    if here.may("hide names"):
-        names(here)
+    if not here.may("manage people"):
+        return
+    accounts, log = st.tabs(["Accounts", "What happened"], on_change="rerun", key="people tabs")
+    if accounts.open:
+        with accounts:
+            everybody(here)
+            names(here)
+    if log.open:  # to verify it takes a moment
+        with log:
+            happened(here)
 
 
 def own(here: Desk) -> None:
@@ -55,7 +62,7 @@ def own(here: Desk) -> None:
         st.warning("The new password was not typed twice alike.")
         return
     people = here.workspace.people
-    people.log_out(people.log_in(here.person, before, hours=1))  # refuses a wrong one
+    people.log_out(people.log_in(here.person, before))  # refuses a wrong one
     people.change(here.person, by=here.person, password=new)
     st.rerun()  # all sessions have ended
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import streamlit as st
-from desk import Desk, choose_label_set, choose_scan, chosen_scan, desk, note_view
+from desk import Desk, choose_label_set, choose_scan, chosen_scan, desk
 from plainly import said_plainly
 from reviewing.compared import heads, rows_of
 from reviewing.queue import Item, Turn, items, prior_of
@@ -301,7 +301,6 @@ def look(here: Desk, item: Item, other: Entry | None) -> None:
             show(here, item.case, at, labels, "review viewer", version)
         if right is not None and other is not None:
             case = Case(other.scan.id, item.case.label_set)
-            note_view(case.scan)
             with right:
                 st.caption(plain(other.scan.name))
                 labels, version = here.shelf.labels(case), here.shelf.newest(case)

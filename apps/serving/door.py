@@ -21,8 +21,6 @@ from serving.wire import LARGEST, MaskRefusedError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 AT = "/medlib/cases/{case}"
-COOKIE = "medlib_session"
-"""Holds the token of a browser's session."""
 # Nothing of a patient may stay in the browser's cache, nor in a proxy's.
 UNCACHED = {"Cache-Control": "no-store"}
 PACKED = UNCACHED | {"Content-Encoding": "gzip"}
@@ -40,14 +38,14 @@ def admitted(shelf: Shelf, request: Request, action: str) -> tuple[Case, str]:
     """The case that is asked for, and who may do this with it.
 
     Raises:
-        NotAllowedError: without leave for it.
+        NotAllowedError: without leave for it, in a session of whom it is for.
         NotThereError: for what is no case.
     """
     case = Case.named(str(request.path_params["case"]))
     scheme, _, link = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAllowedError("a link is needed")
-    return case, shelf.person(link, case, action)
+    return case, shelf.person(link, case, action, request.cookies)
 
 
 def blocks_of(request: Request, grid: Grid) -> Blocks:

@@ -2,7 +2,8 @@
 
 While nobody has an account, this machine's browsers are let in, and no others. With accounts a
 session is needed, whatever is asked for: pages, Streamlit's own channels, scans. Its token is in
-a cookie that no script can read and no other site's page can use.
+a cookie that no script can read and no other site's page can use. Where an OpenID provider logs
+people in, the pages that lead there are open too, and nothing else.
 
 - ``GET /medlib/login``: the page
 - ``POST /medlib/login``: name and password; gives the cookie
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import html
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -22,13 +24,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medlib.workspace import NotAllowedError
-from serving.door import COOKIE
+from medlib.workspace.people import SESSION
+from serving.session import COOKIE, user_of
 from serving.site import LOCAL, Site
 
 LOGIN = "/medlib/login"
-HOURS = 12.0
-"""Until a session ends."""
 _OPEN = (LOGIN, "/_stcore/health", "/static/")  # Streamlit's own scripts are no secret
+# What Streamlit needs to ask a provider. Its pages show no more than that to whom they do not know.
+_TO_PROVIDER = ("/_stcore/stream", "/_stcore/host-config", "/auth/login", "/auth/logout")
 _LARGEST = 4096  # bytes of a name and a password
 _FOREIGN = "This page is only for the machine that it runs on."
 _ELSEWHERE = "That was asked by a page of another site."
@@ -40,8 +43,8 @@ class Entrance:
     Args:
         app: what there is to enter.
         site: whose accounts count.
-        vouched: whether Streamlit logs people in by an OpenID provider. It keeps their sessions,
-            where we cannot see them: pages and routes ask for leave themselves.
+        vouched: whether Streamlit logs people in by an OpenID provider: from a page of its own,
+            which therefore has to be open.
     """
 
     def __init__(self, app: ASGIApp, site: Site, *, vouched: bool = False) -> None:
@@ -72,17 +75,18 @@ class Entrance:
         path = asked.url.path
         if any(path == way or (way.endswith("/") and path.startswith(way)) for way in _OPEN):
             return None
-        if await to_thread.run_sync(self._is_known, asked.cookies.get(COOKIE, "")):
+        if await to_thread.run_sync(self._is_known, asked.cookies):
             return None
-        if self._vouched:  # pages ask who it is, and our routes for a signed link
+        # Pages lie at the top, and all that is anybody's lies below: scans, pictures, what was sent.
+        if self._vouched and (path in _TO_PROVIDER or path.count("/") == 1):
             return None
         if "text/html" in asked.headers.get("accept", ""):
             return RedirectResponse(LOGIN, 303)
         return JSONResponse({"reason": "The session has ended: log in again."}, 401)
 
-    def _is_known(self, token: str) -> bool:
+    def _is_known(self, cookies: Mapping[str, str]) -> bool:
         try:
-            self._site.workspace.people.user(token)
+            user_of(self._site.workspace, cookies)
         except NotAllowedError:
             return False
         return True
@@ -120,7 +124,7 @@ class Login:
             said = dict(parse_qsl(received.decode(), keep_blank_values=True, max_num_fields=4))
             token = await to_thread.run_sync(
                 lambda: self._site.workspace.people.log_in(
-                    said.get("name", ""), said.get("password", ""), hours=HOURS
+                    said.get("name", ""), said.get("password", "")
                 ),
                 limiter=self._turns,
             )
@@ -132,7 +136,7 @@ class Login:
         answer.set_cookie(
             COOKIE,
             token,
-            max_age=int(HOURS * 3600),
+            max_age=int(SESSION.total_seconds()),
             httponly=True,
             samesite="strict",
             # Browsers take Secure cookies over TLS alone, so that no other way in works

@@ -26,11 +26,11 @@ from medlib.workspace import (
     Wish,
     Workspace,
     WorkspaceError,
-    may,
 )
 from medlib.workspace.export import write_zip
-from serving.door import COOKIE, UNCACHED
+from serving.door import UNCACHED
 from serving.errands import Report, StoppedError
+from serving.session import owner
 
 _DAY = 86400.0
 _NAME = re.compile(r"[0-9a-f]{16}(\.named)?")
@@ -118,23 +118,13 @@ class Exports:
         """The file that is asked for.
 
         Raises:
-            NotAllowedError: for a link that is not this person's, or of someone who may no longer.
+            NotAllowedError: for a link of somebody else's, and of someone who may no longer.
             NotThereError: when it was removed.
         """
         name, called = (str(request.path_params[part]) for part in ("name", "called"))
-        people = self._workspace.people
-        person = self._workspace.links.read(
-            request.query_params.get("leave", ""), f"export {name} {called}"
-        )
-        users = {user.name: user for user in people.list()}
-        if users:
-            user = users.get(person)
-            session = request.cookies.get(COOKIE)
-            if session is not None and people.user(session).name != person:
-                raise NotAllowedError("this link is another person's")
-            needed = ("export", "see names") if name.endswith(".named") else ("export",)
-            if not (user and user.active and all(may(user.role, action) for action in needed)):
-                raise NotAllowedError(f"{person} may not have this")
+        needed = ("export", "see names") if name.endswith(".named") else ("export",)
+        link = request.query_params.get("leave", "")
+        person = owner(self._workspace, request.cookies, link, f"export {name} {called}", *needed)
         path = self._path(name)
         if not path.is_file():
             raise NotThereError("this export was removed")

@@ -117,7 +117,9 @@ class Layers:
             key = f"layer {mark} {layer} {prediction} {version}"
             told = version if layer in OF_LABEL else 0  # a newer label is fetched anew
             headers = {"X-Version": str(told), "X-Drawer": self._shelf.drawer(case, person)}
-            return self._depot.file(key, encode), headers
+            ready = self._depot.file(key, encode)
+            self._shelf.note_view(case, person)
+            return ready, headers
 
         return packed(*await to_thread.run_sync(make))
 

@@ -13,6 +13,17 @@ def is_configured() -> bool:
     return st.secrets.load_if_toml_exists() and "auth" in st.secrets
 
 
+def issued(claims: Mapping[str, Any]) -> int:
+    """When the provider made its statement (``iat``), in seconds since 1970; 0 where it does not say.
+
+    Example:
+        >>> issued({"iat": 1700000000}), issued({"iat": "yesterday"})
+        (1700000000, 0)
+    """
+    said = claims.get("iat")
+    return int(said) if isinstance(said, int | float) else 0
+
+
 def subject_of(claims: Mapping[str, Any]) -> str:
     """What an account is known by: the provider and what it calls the person.
 

@@ -77,12 +77,13 @@ class Scans:
 
     async def _get_volume(self, request: Request) -> Response:
         def make() -> tuple[Path, Blocks]:
-            case, _ = admitted(self._shelf, request, "view")
+            case, person = admitted(self._shelf, request, "view")
             blocks = blocks_of(request, self._shelf.grid(case))
             key = f"volume {self._shelf.digest(case)} {blocks.factors}"
             ready = self._depot.file(
                 key, lambda: encode_volume(blocks.scan(self._shelf.volume(case)))
             )
+            self._shelf.note_view(case, person)
             return ready, blocks
 
         path, blocks = await to_thread.run_sync(make)
@@ -100,7 +101,9 @@ class Scans:
                 return shown.pack()
 
             headers = {"X-Version": str(version), "X-Drawer": self._shelf.drawer(case, person)}
-            return self._depot.file(f"outline {mark} {version}", encode), headers
+            ready = self._depot.file(f"outline {mark} {version}", encode)
+            self._shelf.note_view(case, person)
+            return ready, headers
 
         return packed(*await to_thread.run_sync(make))
 

@@ -7,17 +7,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import time
 from typing import Any
 
 import torch
 
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
-from medlib.workspace import Content, NotAllowedError, NotThereError, Seen, Workspace, may
-from medlib.workspace.schema import Prediction
+from medlib.workspace import Content, NotAllowedError, NotThereError, Seen, Workspace
+from medlib.workspace.schema import Event, Prediction
 from serving.drawing import Drawing
 from serving.recent import Recent
 from serving.reduced import Blocks
+from serving.session import owner
 from serving.wire import MaskRefusedError
 
 _CASE = re.compile(r"([1-9]\d{0,8})-([1-9]\d{0,8})")
@@ -65,6 +67,7 @@ class Shelf:
         self._workspace = workspace
         self._volumes: Recent[int, Volume] = Recent(2)
         self._drawings: Recent[tuple[Case, int], Drawing] = Recent(4)
+        self._views: Recent[tuple[int, str, int], Event] = Recent(10_000)
 
     # --- who may -----------------------------------------------------------------------------
 
@@ -78,23 +81,33 @@ class Shelf:
         """
         return self._workspace.links.sign(f"{action} {case}", person)
 
-    def person(self, link: str, case: Case, action: str) -> str:
+    def person(self, link: str, case: Case, action: str, cookies: Mapping[str, str]) -> str:
         """For whom a link is good, if it allows this and he still may.
+
+        Args:
+            link: as :meth:`sign` gave it.
+            case: that is asked for.
+            action: likewise.
+            cookies: of the browser, which must be in a session of the person.
 
         Raises:
             NotAllowedError: if not.
         """
         try:
-            person = self._workspace.links.read(link, f"label {case}")
+            return owner(self._workspace, cookies, link, f"label {case}", action)
         except NotAllowedError:
             if action == "label":
                 raise
-            person = self._workspace.links.read(link, f"view {case}")
-        people = {user.name: user for user in self._workspace.people.list()}
-        user = people.get(person)
-        if people and not (user and user.active and may(user.role, action)):
-            raise NotAllowedError(f"{person} may not {action} this")
-        return person
+        return owner(self._workspace, cookies, link, f"view {case}", action)
+
+    def note_view(self, case: Case, person: str) -> None:
+        """Write down that somebody is shown a scan: once an hour, for each person and scan.
+
+        It is to come before anything is handed out: what cannot be written down is not shown.
+        """
+        seen = (case.scan, person, int(time() // 3600))
+        events, subject = self._workspace.events, f"scan {case.scan}"
+        self._views.get(seen, lambda: events.note("viewed", subject, by=person))
 
     # --- the scan ----------------------------------------------------------------------------
 

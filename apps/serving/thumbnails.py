@@ -18,7 +18,8 @@ from starlette.routing import Route
 from medlib.io.files import FILE_ERRORS, written_whole
 from medlib.planes import default_window, upright
 from medlib.types import Radiograph, Volume, to_numpy
-from medlib.workspace import NotAllowedError, NotThereError, Workspace, may
+from medlib.workspace import NotAllowedError, NotThereError, Workspace
+from serving.session import owner
 
 SIZE = 160
 """Pixels along the longer side."""
@@ -98,11 +99,6 @@ class Thumbnails:
         return FileResponse(path, headers={"Cache-Control": "private, max-age=3600"})
 
     def _admitted(self, request: Request, scan: int) -> Path:
-        person = self._workspace.links.read(
-            request.query_params.get("leave", ""), f"thumbnail {scan}"
-        )
-        people = {user.name: user for user in self._workspace.people.list()}
-        user = people.get(person)
-        if people and not (user and user.active and may(user.role, "view")):
-            raise NotAllowedError(f"{person} may not see this")
+        link = request.query_params.get("leave", "")
+        owner(self._workspace, request.cookies, link, f"thumbnail {scan}", "view")
         return self.file(scan)

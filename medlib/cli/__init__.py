@@ -13,6 +13,7 @@ import typer
 from medlib.cli import data_sets, people, workspaces
 from medlib.cli.caching import cache
 from medlib.cli.demonstration import demo
+from medlib.cli.keeping import backup, log, restore, verify
 from medlib.cli.learning import plan, train
 from medlib.cli.looking import convert, inspect
 from medlib.cli.predicting import predict
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 for command in (inspect, convert, plan, train, predict, cache, demo):
     app.command()(command)
+for keeping in (log, verify, backup, restore):
+    workspaces.app.command()(keeping)
 app.command("app")(serve_app)
 app.add_typer(data_sets.app, name="datasets")
 app.add_typer(people.app, name="people")

@@ -29,11 +29,6 @@ class FormSaid(StrEnum):
     NNUNET = "nnunet"
 
 
-@app.callback()
-def _group() -> None:
-    """Typer takes a lone command for the whole group else."""
-
-
 @app.command("export")
 def export(
     workspace: Annotated[Path, typer.Argument(help="The workspace's folder.")],

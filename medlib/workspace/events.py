@@ -91,13 +91,28 @@ class Events:
         with self._database.writing() as session:
             return record(session, by, what, subject, **details)
 
-    def newest(self, subject: str | None = None, *, limit: int = 200) -> list[Event]:
-        """The newest events, the latest first; of one subject if asked."""
+    def newest(
+        self, subject: str | None = None, *, by: str | None = None, limit: int = 200
+    ) -> list[Event]:
+        """The newest events, the latest first.
+
+        Args:
+            subject: only of this, such as ``"scan 3"``.
+            by: only what this person or program did.
+            limit: how many at most.
+        """
         query = select(Event).order_by(Event.number.desc()).limit(limit)
+        if subject is not None:
+            query = query.where(Event.subject == subject)
+        if by is not None:
+            query = query.where(Event.who == by)
         with self._database.reading() as session:
-            return [
-                *session.scalars(query if subject is None else query.filter_by(subject=subject))
-            ]
+            return [*session.scalars(query)]
+
+    def who(self) -> list[str]:
+        """Everybody who did something, people and programs, in alphabetical order."""
+        with self._database.reading() as session:
+            return [*session.scalars(select(Event.who).distinct().order_by(Event.who))]
 
     def head(self) -> str:
         """Number and digest of the last event: noted elsewhere, it vouches for all before it."""

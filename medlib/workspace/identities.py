@@ -25,7 +25,7 @@ _HIDDEN = "names hidden"
 
 @dataclass(frozen=True)
 class Person:
-    """What DICOM says of a patient.
+    """What DICOM says of a patient; of other files, what their names say.
 
     Args:
         name: PatientName (0010,0010), its parts as a person would write them.
@@ -39,9 +39,11 @@ class Person:
 
     @classmethod
     def of(cls, stack: Stack) -> Person | None:
-        """Whose a series is; None where it says nothing, and for other files."""
+        """Whose a scan is; None where DICOM says nothing."""
         if stack.source != "dicom":
-            return None
+            from medlib.data.patients import patient_of
+
+            return cls(patient_of(stack.name), "", "")
         import pydicom
 
         tags = ["PatientName", "PatientID", "PatientBirthDate"]
@@ -75,7 +77,7 @@ class Identities:
     def who(self, patient: str) -> Person | None:
         """Who a patient is; None where that is hidden or was never kept.
 
-        What DICOM says is the sender's own text: escape it before it is shown in a page.
+        What files say is the sender's own text: escape it before it is shown in a page.
 
         Args:
             patient: the pseudonym.

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from medlib.workspace.database import Database
 from medlib.workspace.errors import NotAllowedError, NotThereError, WorkspaceError
 from medlib.workspace.events import record
-from medlib.workspace.schema import Login, Role, User, now
-
-if TYPE_CHECKING:
-    from argon2 import PasswordHasher
+from medlib.workspace.passwords import NOBODY, fits, sealed
+from medlib.workspace.schema import Event, Login, Role, User, now
 
 _READER = frozenset({"view", "label", "comment", "export"})
 _REVIEWER = _READER | {"review", "adjudicate", "train", "predict", "assign", "see names"}
 _ADMINISTRATOR = _REVIEWER | {
-    *("import", "change label sets", "manage people", "hide names", "back up", "restore"),
+    *("import", "change label sets", "manage people", "read the log", "hide names", "back up"),
+    "restore",
 }
 ACTIONS: Final = MappingProxyType(
     {Role.READER: _READER, Role.REVIEWER: _REVIEWER, Role.ADMINISTRATOR: _ADMINISTRATOR}
 )
 """What each role may do; nothing else decides it."""
 
-_SHORTEST = 12  # characters of a password (NIST SP 800-63B-4 asks for 8 to 15, and no other rules)
+SESSION: Final = timedelta(hours=12)
+"""Until a session ends, however much is done in it: a working day."""
+IDLE: Final = timedelta(minutes=60)
+"""Until a session ends in which nothing is done (NIST SP 800-63B-4 asks for an hour at most). Shorter,
+it would end while a scan is only looked at: the server hears of what is opened, drawn and pressed, not
+of the slices that are passed."""
+_STEP = timedelta(minutes=1)  # so often at most it is noted that a session goes on
+_ENDED = "the session has ended: log in again"
 _TRIES, _REST = 5, timedelta(minutes=1)
 _REFUSED = "the name or the password is wrong, or there were too many tries: wait a minute"
 
@@ -71,11 +78,11 @@ class People:
         """
         if not name.strip():
             raise WorkspaceError("a person needs a name")
-        sealed = _sealed(password) if password else None
+        seal = sealed(password) if password else None
         with self._database.writing() as session:
             if _named(session, name) is not None:
                 raise WorkspaceError(f"there is somebody called {name!r} already")
-            user = User(name=name, role=role, password=sealed, subject=subject or None)
+            user = User(name=name, role=role, password=seal, subject=subject or None)
             session.add(user)
             session.flush()
             record(session, by, "person added", f"person {user.id}", name=name, role=role)
@@ -97,20 +104,20 @@ class People:
             WorkspaceError: for a password that is too short, and where nobody would be left to
                 manage people.
         """
-        sealed = _sealed(password) if password else None
+        seal = sealed(password) if password else None
         with self._database.writing() as session:
             user = _named(session, name)
             if user is None:
                 raise NotThereError(f"there is nobody called {name!r}")
             user.role = user.role if role is None else role
             user.active = user.active if active is None else active
-            user.password = sealed or user.password
+            user.password = seal or user.password
             session.flush()
             _check_administered(session)
             session.execute(delete(Login).filter_by(user_id=user.id))
             record(
                 session, by, "person changed", f"person {user.id}",
-                role=user.role, active=user.active, password_changed=bool(sealed),
+                role=user.role, active=user.active, password_changed=bool(seal),
             )  # fmt: skip
         return user
 
@@ -121,13 +128,12 @@ class People:
 
     # --- sessions ----------------------------------------------------------------------------
 
-    def log_in(self, name: str, password: str, *, hours: float = 12) -> str:
+    def log_in(self, name: str, password: str) -> str:
         """Begin a session by password.
 
         Args:
             name: the person's.
             password: likewise.
-            hours: until it ends.
 
         Returns:
             A token for the browser to keep; the workspace keeps only its digest.
@@ -137,14 +143,16 @@ class People:
         """
         with self._database.reading() as session:
             user = _named(session, name)
-        held = user.password if user and user.password else _NOBODY
-        fits = _fits(held, password)
+        held = user.password if user and user.password else NOBODY
+        is_right = fits(held, password)
         with self._database.writing() as session:
             user = _named(session, name)
-            fits = fits and user is not None and user.active and user.password == held
-            if user is not None and fits and not _resting(user):
+            is_right = is_right and user is not None and user.active and user.password == held
+            if user is not None and is_right and not _resting(user):
                 user.failures = 0
-                return _begun(session, user, hours)
+                token = secrets.token_urlsafe(32)
+                _begin(session, user, token)
+                return token
             if user is not None and not _resting(user):  # else somebody could lock others out
                 user.failures = 1 if _rested(user) else user.failures + 1
                 user.failed = now()
@@ -152,37 +160,52 @@ class People:
             record(session, user.name if user else "unknown", "log in refused", whose)
         raise NotAllowedError(_REFUSED)
 
-    def log_in_by(self, subject: str, *, hours: float = 12) -> str:
+    def log_in_by(self, subject: str, *, token: str, issued: int) -> None:
         """Begin a session for whom an OpenID provider vouches.
+
+        Each of the provider's statements begins one session: where that has ended, by itself or by
+        an administrator, the browser that still holds the statement does not get in by it again.
 
         Args:
             subject: as the account has it. Check the provider's signature first.
-            hours: until it ends.
-
-        Returns:
-            A token, as :meth:`log_in`.
+            token: what the browser shows from now on; the workspace keeps only its digest.
+            issued: when the provider said so, in seconds since 1970 (the claim ``iat``).
 
         Raises:
-            NotAllowedError: when nobody has it.
+            NotAllowedError: when nobody has the account, or the statement is not newer than the one
+                that began the person's last session, or older than a session may be.
         """
+        reason, who, whose = "nobody in this workspace has this account", "unknown", "people"
         with self._database.writing() as session:
             user = session.scalars(select(User).filter_by(subject=subject, active=True)).first()
-            if user is not None and subject:
-                return _begun(session, user, hours)
-            record(session, "unknown", "log in refused", "people")
-        raise NotAllowedError("nobody in this workspace has this account")
+            if user is not None and subject and token:
+                reason, who, whose = _ENDED, user.name, f"person {user.id}"
+                login = session.get(Login, _digest(token))
+                if login is not None and login.user_id == user.id and login.expires > now():
+                    return  # by another page of the same browser
+                is_fresh = now() - datetime.fromtimestamp(issued, UTC) < SESSION
+                if is_fresh and issued > _vouched(session, user):
+                    _begin(session, user, token, vouched=issued)
+                    return
+            record(session, who, "log in refused", whose)
+        raise NotAllowedError(reason)
 
     def user(self, token: str) -> User:
-        """Whose session it is.
+        """Whose session it is; it goes on for as long as it is asked for.
 
         Raises:
             NotAllowedError: when it has ended, or never was.
         """
+        digest = _digest(token)
         with self._database.reading() as session:
-            login = session.get(Login, _digest(token))
+            login = session.get(Login, digest)
             user = session.get(User, login.user_id) if login else None
         if login is None or user is None or login.expires <= now() or not user.active:
-            raise NotAllowedError("the session has ended: log in again")
+            raise NotAllowedError(_ENDED)
+        until = min(now() + IDLE, login.made + SESSION)
+        if until - login.expires > _STEP:
+            with self._database.writing() as session:  # nothing, if it was ended meanwhile
+                session.execute(update(Login).filter_by(digest=digest).values(expires=until))
         return user
 
     def require(self, token: str, action: str) -> User:
@@ -208,14 +231,19 @@ def _named(session: Session, name: str) -> User | None:
     return session.scalars(select(User).filter_by(name=name)).first()
 
 
-def _begun(session: Session, user: User, hours: float) -> str:
-    token = secrets.token_urlsafe(32)
+def _begin(session: Session, user: User, token: str, **details: int) -> None:
     session.execute(delete(Login).where(Login.expires <= now()))
-    session.add(
-        Login(digest=_digest(token), user_id=user.id, expires=now() + timedelta(hours=hours))
-    )
-    record(session, user.name, "logged in", f"person {user.id}")
-    return token
+    made = now()
+    session.add(Login(digest=_digest(token), user_id=user.id, made=made, expires=made + IDLE))
+    record(session, user.name, "logged in", f"person {user.id}", **details)
+
+
+def _vouched(session: Session, user: User) -> int:
+    """When the provider made the statement that began a person's last session; the log knows."""
+    query = select(Event.details).filter_by(subject=f"person {user.id}", what="logged in")
+    query = query.where(Event.details.contains("vouched")).order_by(Event.number.desc())
+    said = session.scalars(query.limit(1)).first()
+    return int(json.loads(said)["vouched"]) if said else 0
 
 
 def _resting(user: User) -> bool:
@@ -236,31 +264,3 @@ def _check_administered(session: Session) -> None:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _sealed(password: str) -> str:
-    if len(password) < _SHORTEST:
-        raise WorkspaceError(f"a password has at least {_SHORTEST} characters")
-    return str(_hasher().hash(password))
-
-
-def _fits(sealed: str, password: str) -> bool:
-    from argon2.exceptions import InvalidHashError, VerificationError
-
-    try:
-        return bool(_hasher().verify(sealed, password))
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def _hasher() -> PasswordHasher:
-    from argon2 import PasswordHasher
-
-    return PasswordHasher()  # argon2id with the parameters of RFC 9106
-
-
-# Of a password that nobody knows: an unknown name takes as long to refuse as a known one.
-_NOBODY = (
-    "$argon2id$v=19$m=65536,t=3,p=4$elSeS8QO6VW4GkdfzIT6mA"
-    "$b/H8xhpNszmWkJGkk7l5sEmCAu36VUL7GwAy9epDtIs"
-)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -75,19 +76,23 @@ class Scans:
         kind: str = "",
         copy: bool = True,
         named: bool = False,
+        file_names: bool = False,
         progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> Imported:
         """Bring in every volume of a file, a folder or a zip archive.
 
-        DICOM series are called by their patient's pseudonym, since folders are often called by the
-        patient's name; other files keep their own names.
+        Scans are called by their patient's pseudonym, since files and folders are often called by
+        the patient's name, and everybody who may look sees what a scan is called.
 
         Args:
             path: what :func:`medlib.io.survey` takes, or what it has found.
             by: who does so.
             kind: of the scans, such as ``"ct"``, where the files do not say (NIfTI).
             copy: keep a copy of the files; else they are read where they lie, and must stay there.
-            named: keep patients' names and numbers too, for :attr:`Workspace.identities`.
+            named: keep patients' names and numbers too, for :attr:`Workspace.identities`: what DICOM
+                says, and the part of other files' names that says whose they are.
+            file_names: call scans that are no DICOM by their files' names instead: only where these
+                name nobody, as in a data set that was published.
             progress: called with how many volumes are done, and of how many. What it raises ends
                 the import; scans that are in by then stay.
 
@@ -102,10 +107,14 @@ class Scans:
         new: list[Scan] = []
         known: list[Scan] = []
         refusals = list(there.refusals)
+        folders = {file.folder.name for stack in there.stacks for file in stack.files}
         for number, stack in enumerate(there.stacks):
             progress(number, len(there.stacks))
             try:
-                scan, is_new = self._add(stack, by=by, kind=kind, copy=copy, named=named)
+                scan, is_new = self._add(
+                    replace(stack, warnings=_without(folders, stack.warnings)),
+                    by=by, kind=kind, copy=copy, named=named, file_names=file_names,
+                )  # fmt: skip
                 (new if is_new else known).append(scan)
             except OSError as error:
                 refusals.append(io.Refusal(stack.files, f"cannot be read: {error}"))
@@ -113,7 +122,7 @@ class Scans:
         return Imported(tuple(new), tuple(known), tuple(refusals))
 
     def _add(
-        self, stack: Stack, *, by: str, kind: str, copy: bool, named: bool
+        self, stack: Stack, *, by: str, kind: str, copy: bool, named: bool, file_names: bool
     ) -> tuple[Scan, bool]:
         part = str(getattr(stack, "part", ""))
         held = [self._hold(file, copy=copy) for file in stack.files]
@@ -128,10 +137,14 @@ class Scans:
                 if row.content and not self._files.has(row.content):  # swept away meanwhile
                     self._hold(file, copy=True)
             patient, study = self._whose(session, stack)
+            is_called_so = file_names and stack.source != "dicom"
+            of_kind = _kind(stack, kind)
             scan = Scan(
-                name=_free_name(session, stack, patient),
+                name=_free_name(session, stack.name)
+                if is_called_so
+                else _made_up_name(session, patient, stack.modality or _short(of_kind)),
                 study_id=study.id,
-                kind=_kind(stack, kind),
+                kind=of_kind,
                 modality=stack.modality,
                 source=stack.source,
                 part=part,
@@ -269,6 +282,12 @@ class Scans:
         stack = self.stack(scan)
         return stack.read(getattr(medlib.types, self.get(scan).kind))
 
+    def is_copied(self, scan: int) -> bool:
+        """Whether its files are in the workspace; else they are read where they lie."""
+        query = select(ScanFile).filter_by(scan_id=scan).where(ScanFile.content.is_(None))
+        with self._database.reading() as session:
+            return session.scalars(query.limit(1)).first() is None
+
     def file(self, row: ScanFile) -> File:
         """Where a file of a scan is to be read."""
         from medlib.io.files import Archive, File
@@ -360,15 +379,19 @@ def _ordered(query: Select[Scan, str, str], order: Order) -> Select[Scan, str, s
     return query.order_by(*((Scan.added.desc(), Scan.name) if order == "added" else (Scan.name,)))
 
 
-def _free_name(session: Session, stack: Stack, patient: Patient) -> str:
+def _made_up_name(session: Session, patient: Patient, modality: str) -> str:
+    """Says which patient's scan it is, what made it, and how many came before; not who that is."""
     count = select(func.count()).select_from(Scan).join(Study, Scan.study_id == Study.id)
-    if stack.source == "dicom":
-        before = session.scalar(count.where(Study.patient_id == patient.id)) or 0
-        return f"{patient.key}-{stack.modality or 'scan'}-{before + 1}"
-    name, number = stack.name, 1
+    before = session.scalar(count.where(Study.patient_id == patient.id)) or 0
+    return _free_name(session, f"{patient.key}-{modality or 'scan'}-{before + 1}")
+
+
+def _free_name(session: Session, wanted: str) -> str:
+    count = select(func.count()).select_from(Scan)
+    name, number = wanted, 1
     while session.scalar(count.where(func.lower(Scan.name) == name.lower())):
         number += 1
-        name = f"{stack.name}-{number}"
+        name = f"{wanted}-{number}"
     return name
 
 
@@ -380,6 +403,20 @@ def _kind(stack: Stack, said: str) -> str:
     if said not in SCAN_KINDS:
         raise WorkspaceError(f"a kind of scan is one of {', '.join(SCAN_KINDS)}, not {said!r}")
     return SCAN_KINDS[said].__name__
+
+
+def _without(folders: Collection[str], warnings: Sequence[str]) -> tuple[str, ...]:
+    """Warnings that name no folder, which may be called by a patient."""
+    names = "|".join(re.escape(name) for name in sorted(folders, key=len, reverse=True) if name)
+    pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)") if names else None
+    return tuple(pattern.sub("another folder", text) if pattern else text for text in warnings)
+
+
+def _short(kind: str) -> str:
+    """What files call scans of a kind; empty where nobody knows."""
+    from medlib.types.gridded import SCAN_KINDS
+
+    return next((short.upper() for short, of in SCAN_KINDS.items() if of.__name__ == kind), "")
 
 
 def _ending(name: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import oracle
+from sessions import pass_time
 from small_scans import add_scan
 
 from medlib.resources import folder
@@ -17,10 +18,10 @@ from medlib.workspace import NotAllowedError, Role, Workspace
 oracle("streamlit")
 sys.path.append(str(folder("apps")))  # as Streamlit does for the pages
 
-from serving.door import COOKIE  # noqa: E402
 from serving.entrance import LOGIN, Entrance, Login  # noqa: E402
 from serving.headers import SecurityHeaders  # noqa: E402
 from serving.openid import subject_of  # noqa: E402
+from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Shelf  # noqa: E402
 from serving.site import Site  # noqa: E402
 from serving.thumbnails import thumbnail  # noqa: E402
@@ -209,7 +210,9 @@ def test_a_session_ends_when_it_is_over(peopled):
         return gets_in(asking) or streams(asking)
 
     assert not with_token("guessed")
-    assert not with_token(people.log_in("rob", PASSWORD, hours=-0.001)), "expired"
+    token = people.log_in("rob", PASSWORD)
+    pass_time(peopled.workspace, minutes=61)
+    assert not with_token(token), "nobody has touched it for an hour"
     token = people.log_in("rob", PASSWORD)
     assert with_token(token)
     people.log_out(token)
@@ -219,12 +222,14 @@ def test_a_session_ends_when_it_is_over(peopled):
     assert not with_token(token), "let in no more"
 
 
-def test_with_a_provider_pages_ask_themselves_and_scans_still_do_not_open(peopled):
+def test_with_a_provider_the_pages_that_ask_it_are_open_and_nothing_else(peopled):
     asking = client(peopled, vouched=True)
     assert gets_in(asking)
     assert streams(asking)
-    assert asking.get("/medlib/thumbnails/1").status_code == 401
-    assert asking.get(peopled.thumbnails.link(1, "rob")).status_code == 200
+    for shut in (peopled.thumbnails.link(1, "rob"), "/medlib/cases/1-1/volume", "/media/1.png",
+                 "/_stcore/upload_file/1/2", "/component/viewer/x.js"):  # fmt: skip
+        assert asking.get(shut, headers=BROWSER).status_code != 200, shut
+        assert "inside" not in asking.get(shut).text
 
 
 def test_who_vouches_is_part_of_who_is_vouched_for():
@@ -243,9 +248,10 @@ def test_a_link_opens_one_picture_for_one_person(peopled):
     assert asking.get(peopled.thumbnails.link(99, "rob")).status_code == 404
     ada = client(peopled)
     ada.cookies.set(COOKIE, peopled.workspace.people.log_in("ada", PASSWORD))
-    assert ada.get(link).status_code == 200
+    assert ada.get(link).status_code == 401, "another person's"
+    assert ada.get(peopled.thumbnails.link(1, "ada")).status_code == 200
     peopled.workspace.people.change("rob", by="ada", active=False)
-    assert ada.get(link).status_code == 401
+    assert asking.get(link).status_code == 401
     with pytest.raises(NotAllowedError):
         peopled.workspace.links.read(link.partition("=")[2], "scan 1")
 

@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import sqlite3
 import sys
+import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import oracle
 from small_scans import ORGANS, painted
+from sqlalchemy.exc import IntegrityError
 from strategies import grids
 
 from medlib.io import write_nifti
@@ -27,6 +31,7 @@ from serving.depot import Depot  # noqa: E402
 from serving.headers import HEADERS, SecurityHeaders  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
+from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
 from serving.turning import Turn, upright  # noqa: E402
 from serving.wire import Patch, encode_volume, patch_of, unpack  # noqa: E402
@@ -49,7 +54,7 @@ def workspace(tmp_path):
                 torch.randint(-900, 900, (1, *AWRY.shape), generator=draw).short(), AWRY
             )
             write_nifti(scan, tmp_path / f"{name}.nii.gz")
-            it.scans.add(tmp_path / f"{name}.nii.gz", by="ada", kind="mr")
+            it.scans.add(tmp_path / f"{name}.nii.gz", by="ada", kind="mr", file_names=True)
         it.label_sets.add("organs", ORGANS, by="ada")
         yield it
 
@@ -143,10 +148,53 @@ def test_leave_is_for_one_case_for_a_while_and_for_one_thing(client, shelf, work
     assert workspace.versions.head(1, 1) is None
 
 
+def views(workspace):
+    events = workspace.events.newest()[::-1]
+    return [(event.who, event.subject) for event in events if event.what == "viewed"]
+
+
+def test_who_was_shown_a_scan_is_written_down_once_an_hour(client, shelf, workspace, monkeypatch):
+    def look(*whats, **whose):
+        for what in whats:
+            case = whose.get("case", ONE)
+            answer = client.get(f"/medlib/cases/{case}/{what}", headers=leave(shelf, **whose))
+            assert answer.status_code == 200, answer.text
+
+    look("volume", "mask", "volume?grid=reduced", "volume", action="view")
+    assert views(workspace) == [("ada", "scan 1")]
+    look("mask", person="bob")
+    look("volume", case=TWO)
+    look("mask", "volume", person="bob")
+    assert views(workspace)[1:] == [("bob", "scan 1"), ("ada", "scan 2")]
+    now = time.time()
+    monkeypatch.setattr("serving.shelf.time", lambda: now + 3600)
+    look("volume", "volume")
+    assert views(workspace)[3:] == [("ada", "scan 1")]
+    assert workspace.verify() == ()
+
+
+def test_what_is_not_shown_is_no_view_and_what_cannot_be_written_down_is_not_shown(
+    client, shelf, workspace
+):
+    for what, headers in (("1-1", {}), ("2-1", leave(shelf)), ("99-1", leave(shelf, Case(99, 1)))):
+        answer = client.get(f"/medlib/cases/{what}/volume", headers=headers)
+        assert answer.status_code in {401, 404}
+    assert put(client, shelf, drawn(shelf)).status_code == 200
+    assert views(workspace) == []
+    with closing(sqlite3.connect(workspace.folder / "medlib.db")) as link:
+        link.executescript(
+            "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    for what in ("volume", "mask"):
+        with pytest.raises(IntegrityError, match="full"):
+            client.get(f"/medlib/cases/1-1/{what}", headers=leave(shelf))
+
+
 def test_whoever_lost_the_right_meanwhile_has_no_leave(client, shelf, workspace):
     boss = "long enough, one hopes"
     workspace.people.add("root", Role.ADMINISTRATOR, by="root", password=boss)
     workspace.people.add("ada", Role.READER, by="root", password=boss)
+    client.cookies.set(COOKIE, workspace.people.log_in("ada", boss))
     answer = put(client, shelf, drawn(shelf))
     assert answer.status_code == 200, answer.text
     workspace.people.change("ada", active=False, by="root")

@@ -43,7 +43,7 @@ def workspace(tmp_path):
             nibabel.Nifti1Image(values, image.affine), tmp_path / "scans" / f"case_{number}.nii.gz"
         )
     with Workspace(tmp_path / "workspace") as found:
-        found.scans.add(tmp_path / "scans", by="ada", kind="ct")
+        found.scans.add(tmp_path / "scans", by="ada", kind="ct", file_names=True)
         question = Question("motion", "yes/no")
         found.label_sets.add("organs", [HOSTILE], by="ada", questions=[question])
         yield found

@@ -44,7 +44,7 @@ def desk(tmp_path_factory):
     for number, name in enumerate(("case_1", "case_2", "lost", "scan_4", "scan_5")):
         nibabel.save(phantom(number), there / f"{name}.nii.gz")
     with Workspace(there / "workspace") as workspace:
-        workspace.scans.add(there, by="ada", kind="ct", copy=False)
+        workspace.scans.add(there, by="ada", kind="ct", file_names=True, copy=False)
         workspace.label_sets.add("organs", ["liver", HOSTILE], by="ada")
         asked = [
             Question("Fluid?", "yes/no"),

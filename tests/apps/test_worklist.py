@@ -189,6 +189,48 @@ def test_nifti_is_asked_what_it_is_and_nothing_is_guessed(here, tmp_path):
     assert [scan.kind for scan in done.scans] == ["PETVolume"]
 
 
+def test_a_file_called_by_its_patient_is_not_called_so_unless_somebody_says_so(
+    here, tmp_path, monkeypatch
+):
+    """The page that asks shows the files' names, and has made-up ones chosen."""
+    with Workspace(tmp_path / "other") as other:
+        add_scan(other, tmp_path / "scans", "doe_jane_1950")
+    asking = bringing._look(here, tmp_path / "scans", bringing._Wish(named=True), report)
+
+    begin = []
+    monkeypatch.setattr(bringing, "_begin", lambda here, work: begin.append(work))
+
+    def begun(page, *, called=None):
+        page.session_state["here"], page.session_state["asking"] = here, asking
+        page.run()
+        assert "doe" in page.warning[0].value
+        page.radio(key="bring kind").set_value("mr")
+        if called is not None:
+            page.radio(key="bring called").set_value(called)
+        page.run()
+        page.button(key="bring asked").click().run()
+        assert not page.exception
+        begin.pop()(report)
+
+    begun(AppTest.from_function(_asking))
+    (entry,) = here.workspace.scans.list()
+    assert entry.scan.name == f"{entry.patient}-MR-1"
+    assert here.workspace.identities.who(entry.patient).name == "doe_jane_1950"
+    here.workspace.identities.hide(True, by="ada")
+    assert here.workspace.identities.who(entry.patient) is None
+    with Workspace(tmp_path / "named") as named:
+        here = Desk(Site(named, Shelf(named), "ada"), "ada", Role.ADMINISTRATOR)
+        begun(AppTest.from_function(_asking), called=True)
+        assert [entry.scan.name for entry in named.scans.list()] == ["doe_jane_1950"]
+
+
+def _asking():
+    import bringing
+    import streamlit as st
+
+    bringing.ask(st.session_state["here"], st.session_state["asking"])
+
+
 @pytest.mark.parametrize(
     "member", ["../out.nii.gz", "/etc/out.nii.gz", "..\\out.nii.gz", "C:/out.nii"]
 )

@@ -72,7 +72,7 @@ def made(there: Path) -> Workspace:
     voxels += draw.normal(0, 12, SHAPE).astype(np.int16)
     write_nifti(CTVolume(torch.from_numpy(voxels)[None], grid), there / "ct.nii.gz")
     workspace = Workspace(there / "workspace")
-    workspace.scans.add(there / "ct.nii.gz", by="ada", kind="ct", copy=False)
+    workspace.scans.add(there / "ct.nii.gz", by="ada", kind="ct", file_names=True, copy=False)
     workspace.label_sets.add("organs", ["organ", "other"], by="ada")
     mask = Mask(
         torch.from_numpy(organ().astype(np.uint8))[None], workspace.scans.grid(1),

@@ -228,7 +228,9 @@ def run(name: str, data: Data, arm: str, minutes: float, seed: int) -> Iterator[
         asked = workspace.label_sets.add("organs", data.names, by="reader")
         truth: dict[int, Ids] = {}
         for scan, labels in data.scans:
-            (row,) = workspace.scans.add(scan, by="reader", kind="mr", copy=False).scans
+            (row,) = workspace.scans.add(
+                scan, by="reader", kind="mr", file_names=True, copy=False
+            ).scans
             truth[row.id] = np.asarray(nibabel.load(labels).dataobj).T.astype(np.uint8)
             assert truth[row.id].shape == workspace.scans.grid(row.id).shape
         reader = Reader(workspace, asked.id, truth)

@@ -218,7 +218,7 @@ def labelled(there: Path, database: str) -> Iterator[tuple[Workspace, dict[Case,
             draw = torch.Generator().manual_seed(number)
             scan = MRVolume(torch.randn(1, *GRID.shape, generator=draw), GRID)
             write_nifti(scan, there / f"case_{number}.nii.gz")
-        workspace.scans.add(there, by="ada", kind="mr")
+        workspace.scans.add(there, by="ada", kind="mr", file_names=True)
         asked = workspace.label_sets.add("all", TABLE, by="ada")
         shelf = Shelf(workspace)
         cases = [Case(entry.scan.id, asked.id) for entry in workspace.scans.list()]

@@ -41,7 +41,7 @@ def filled() -> Callable[[Workspace, int, int], int]:
         folder = workspace.folder.parent / "scans"
         folder.mkdir()
         scans_in(folder, scans)
-        found = workspace.scans.add(folder, by="ada", kind="ct")
+        found = workspace.scans.add(folder, by="ada", kind="ct", file_names=True)
         questions = [Question("large", "yes/no"), Question("width", "number", unit="mm")]
         row = workspace.label_sets.add(
             "balls", ["ball"], by="ada", questions=questions, landmarks=["middle"]

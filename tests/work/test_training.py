@@ -87,7 +87,7 @@ def test_a_twin_of_another_name_and_an_odd_label_are_found(workspace, filled, tm
     (tmp_path / "more").mkdir()
     shifted = CTVolume(volume.data.clone(), volume.grid)
     write_nifti(shifted, tmp_path / "more" / "somebody_else.nii.gz")
-    (twin,) = workspace.scans.add(tmp_path / "more", by="ada", kind="ct").scans
+    (twin,) = workspace.scans.add(tmp_path / "more", by="ada", kind="ct", file_names=True).scans
     data = torch.zeros(1, *volume.grid.shape, dtype=torch.uint8)
     data[0, :8] = 1
     mask = Mask(data, workspace.scans.grid(twin.id), workspace.versions.labels(label_set))

@@ -1,10 +1,12 @@
 """People: a stolen, forged or expired key opens nothing; nobody does more than he may."""
 
+import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sessions import pass_time
 from small_scans import add_scan
 
 from medlib.workspace import NotAllowedError, Role, WorkspaceError, may
@@ -49,18 +51,20 @@ def test_refusals_say_nothing_and_too_many_tries_have_to_wait(local):
             local.people.log_in("ada", "wrong")
     with pytest.raises(NotAllowedError):
         local.people.log_in("ada", WORD)  # the right one, too soon
-    assert local.people.user(local.people.log_in_by("https://id|7")).name == "bob"
+    said = int(time.time())
+    local.people.log_in_by("https://id|7", token="statement", issued=said)
+    assert local.people.user("statement").name == "bob"
     for subject in ("https://id|8", ""):
         with pytest.raises(NotAllowedError):
-            local.people.log_in_by(subject)
+            local.people.log_in_by(subject, token="other", issued=said + 1)
+    with pytest.raises(NotAllowedError):
+        local.people.user("other")
 
 
 def test_sessions_end_by_themselves_and_when_a_person_is_changed(local):
     people = local.people
     people.add("root", Role.ADMINISTRATOR, by="root", password=WORD)
     people.add("ada", Role.REVIEWER, by="root", password=WORD)
-    with pytest.raises(NotAllowedError):
-        people.user(people.log_in("ada", WORD, hours=0))
     token = people.log_in("ada", WORD)
     people.change("ada", by="root", role=Role.READER)
     with pytest.raises(NotAllowedError):
@@ -71,6 +75,70 @@ def test_sessions_end_by_themselves_and_when_a_person_is_changed(local):
     with pytest.raises(WorkspaceError, match="keep one active administrator"):
         people.change("root", by="root", role=Role.READER)
     assert people.user(people.log_in("root", WORD)).role == Role.ADMINISTRATOR
+
+
+def test_a_session_that_is_used_goes_on_and_ends_for_all_that_after_a_working_day(local):
+    local.people.add("ada", Role.READER, by="root", password=WORD)
+    idle = local.people.log_in("ada", WORD)
+    pass_time(local, minutes=59)
+    busy = local.people.log_in("ada", WORD)
+    for _ in range(13):  # twelve hours all but a few minutes
+        assert local.people.user(busy).name == "ada"
+        pass_time(local, minutes=55)
+    with pytest.raises(NotAllowedError, match="has ended"):
+        local.people.user(idle)
+    assert local.people.user(busy).name == "ada"
+    pass_time(local, minutes=6)
+    with pytest.raises(NotAllowedError, match="has ended"):
+        local.people.user(busy)
+
+
+def test_a_session_that_was_ended_is_not_brought_back_by_its_own_request(local):
+    """It was looked up, then ended by an administrator, then noted that it goes on."""
+    local.people.add("root", Role.ADMINISTRATOR, by="root", password=WORD)
+    local.people.add("ada", Role.READER, by="root", password=WORD)
+    token = local.people.log_in("ada", WORD)
+    pass_time(local, minutes=30)
+    with local._database.writing():  # whoever notes that it goes on has to wait for this one
+        asking = threading.Thread(target=lambda: local.people.user(token))
+        asking.start()
+        time.sleep(0.2)
+    asking.join()
+    local.people.change("ada", by="root", role=Role.REVIEWER)
+    with pytest.raises(NotAllowedError):
+        local.people.user(token)
+
+
+def test_what_a_provider_said_once_begins_one_session(workspace):
+    people = workspace.people
+    people.add("root", Role.ADMINISTRATOR, by="root", password=WORD)
+    people.add("bob", Role.READER, by="root", subject="https://id|7")
+    said = int(time.time()) - 60
+
+    def enters(token, issued):
+        people.log_in_by("https://id|7", token=token, issued=issued)
+        return people.user(token).name == "bob"
+
+    assert enters("first", said)
+    assert enters("first", said), "another page of the same browser"
+    people.change("bob", by="root", role=Role.REVIEWER)
+    with pytest.raises(NotAllowedError, match="log in again"):
+        enters("first", said)
+    with pytest.raises(NotAllowedError, match="log in again"):
+        enters("first, and a letter", said)
+    assert enters("second", said + 10)
+    pass_time(workspace, minutes=61)
+    with pytest.raises(NotAllowedError, match="log in again"):
+        enters("second", said + 10)
+    assert enters("third", said + 20)
+    people.log_out("third")
+    with pytest.raises(NotAllowedError, match="log in again"):
+        enters("third", said + 20)
+    people.add("eve", Role.READER, by="root", subject="https://id|8")
+    for old in (0, said - 12 * 3600):
+        with pytest.raises(NotAllowedError, match="log in again"):
+            people.log_in_by("https://id|8", token="kept for a month", issued=old)
+    assert workspace.verify() == ()
 
 
 def test_neither_passwords_nor_tokens_are_kept(local):

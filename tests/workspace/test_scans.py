@@ -64,6 +64,38 @@ def test_names_that_are_kept_can_be_hidden_and_forgotten(tmp_path):
         assert "Doe" not in "".join(event.details for event in workspace.events.newest())
 
 
+def test_a_files_name_is_a_name_of_a_patients_too(tmp_path):
+    for number, name in enumerate(("Secret_Jane_T1", "Secret_Jane_T2", "Other_Joe")):
+        scan = MRVolume(torch.full((1, 4, 6, 8), float(number)), grid_of())
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write_nifti(scan, tmp_path / "in" / f"{name}.nii.gz")
+    with Workspace(tmp_path / "w") as workspace:
+        workspace.scans.add(tmp_path / "in", by="ada", kind="mr")
+        entries = workspace.scans.list()
+        wanted = {f"{e.patient}-MR-{n}" for n in (1, 2) for e in entries}
+        assert len({entry.scan.name for entry in entries} & wanted) == 3
+        assert len({entry.patient for entry in entries}) == 2
+    for secret in (b"Secret", b"secret_jane", b"Other_Joe", b"other_joe"):
+        assert secret not in everything(tmp_path / "w")
+    with Workspace(tmp_path / "named") as workspace:
+        workspace.scans.add(tmp_path / "in", by="ada", kind="mr", named=True)
+        entries = workspace.scans.list()
+        assert not [entry for entry in entries if "secret" in entry.scan.name.lower()]
+        who = {workspace.identities.who(entry.patient).name for entry in entries}
+        assert who == {"secret_jane", "other_joe"}
+        workspace.identities.forget(by="ada")
+        assert workspace.identities.who(entries[0].patient) is None
+
+
+def test_a_warning_names_no_folder_that_is_called_by_a_patient(tmp_path):
+    for number, name in enumerate(("Doe^Jane", "Roe^Joe")):
+        series(tmp_path / "in" / name.replace("^", "_"), seed=number, patient="7", name=name)
+    with Workspace(tmp_path / "w") as workspace:
+        scans = workspace.scans.add(tmp_path / "in", by="ada").scans
+        assert ["two patients with one ID" in str(scan.warnings) for scan in scans] == [True] * 2
+        assert "oe" not in str([scan.warnings for scan in scans]).replace("does", "")
+
+
 def test_scans_of_one_patient_share_a_pseudonym_that_other_workspaces_do_not(tmp_path):
     for number, whose in enumerate(("1", "1", "2")):
         series(tmp_path / "in" / str(number), seed=number, patient=whose, name="A^B")

@@ -66,7 +66,7 @@ def test_training_learns_from_a_workspace(tmp_path):
             truth = structures(Grid.from_axes((20, 24, 24)), seed=number)
             path = tmp_path / f"case_{number}.nii.gz"
             io.write_nifti(scan_of(truth, noise=10, seed=number), path)
-            (scan,) = workspace.scans.add(path, by="ada", kind="mr").scans
+            (scan,) = workspace.scans.add(path, by="ada", kind="mr", file_names=True).scans
             seen = Seen(True) if number else Seen.of(range(5, 15))
             workspace.versions.save_mask(scan.id, kidneys, truth, base=None, by="ada", seen=seen)
         learn = medlib.segmenter(workspace.pairing("kidneys"), kind="mr", minutes=1, cache=False)
