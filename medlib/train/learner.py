@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from medlib.data import Batch, Datasets
 from medlib.infer import Looks, Output, Predictor
 from medlib.models import ModelOutput, best_device
+from medlib.train.accelerating import accelerator_on
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     BestWeights,
@@ -70,6 +71,9 @@ class Learner:
         seed: of the order of cases.
         workers: processes that prepare batches.
 
+    Raises:
+        ValueError: when several processes were launched to train together.
+
     Example: see ``docs/layers.md``, where every layer does the same task.
     """
 
@@ -96,12 +100,9 @@ class Learner:
         seed: int = 0,
         workers: int = 0,
     ) -> None:
-        from accelerate import Accelerator
-
         device = best_device()
         self.precision = chosen(precision, network, window, device, data.channels)
-        # accelerate keeps one precision a process; learners differ, so precision is torch's part.
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = accelerator_on(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         for parameter in network.parameters():
             if parameter.ndim == 5:  # networks may have 2-D parts, which know no such format
