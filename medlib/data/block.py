@@ -75,7 +75,7 @@ class Datasets:
             workers: processes that prepare batches; 0 prepares them here, one ahead in a thread.
         """
         loader: DataLoader[Any] = DataLoader(
-            self.train,
+            self.train.among(workers),
             batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start),
             collate_fn=self.train.collate,
             num_workers=workers,
