@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -207,8 +206,7 @@ class Learner:
         """What a training of so many minutes, or so many rounds, may take."""
         seen = self.batch_size * self.accumulate
         steps = None if epochs is None else -(-epochs * len(self.data.train) // seen)
-        begun = {} if started is None else {"started": started}
-        return Budget(minutes=minutes, steps=steps, **begun)
+        return Budget(minutes=minutes, steps=steps, started=started)
 
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
         """Train until the budget is spent, validating now and then and at the end.
@@ -252,8 +250,7 @@ class Learner:
 
     def note(self, scores: Scores | None = None) -> None:
         """Write a line of the training record."""
-        seconds = time.monotonic() - self.budget.started
-        self.record.append(Point(self.step, seconds, self.smooth_loss, scores))
+        self.record.append(Point(self.step, self.budget.spent, self.smooth_loss, scores))
 
     # --- looking --------------------------------------------------------------------------
 
