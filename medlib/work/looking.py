@@ -56,6 +56,7 @@ def look(
             pictures[case.name] = ()
     telling.progress(phase="making a plan", done=0.75)
     kept: int | None = None
+    reasons: Sequence[str]
     set_aside: Sequence[tuple[str, str]] = ()
     try:
         task = prepared(
