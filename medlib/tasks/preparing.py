@@ -106,8 +106,8 @@ def task(
     callbacks = tuple(callbacks)
     choices = {"kind": kind, "plan": plan, "minutes": minutes, "pretrained": pretrained}
     choices |= {"cache": cache, "seed": seed, "callbacks": callbacks} | learner
-    if plan is None and standing is not None:  # though folds make plans of their own
-        plan = standing.plan
+    if plan is None and standing and standing.plan:  # though folds make plans of their own
+        plan = Plan.from_dict(standing.plan)
     if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
         raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
     cases = [case for case in pairing.cases if only is None or case.name in only]

@@ -36,13 +36,13 @@ class Standing:
         step: after which it was written.
         seconds: that the training had taken.
         progress: the share of it that was done, 0 to 1.
-        plan: that it follows, if it follows one.
+        plan: that it follows, as :meth:`medlib.train.Plan.to_dict` writes it, if it follows one.
     """
 
     step: int
     seconds: float
     progress: float
-    plan: Plan | None
+    plan: dict[str, Any] | None
 
 
 class Checkpoints(Callback):
@@ -104,8 +104,7 @@ class Checkpoints(Callback):
             return None
         values = _head(self.path)
         _refuse(self.path, values["training"], self._of)
-        plan = values["plan"] and Plan.from_dict(values["plan"])
-        return Standing(values["step"], values["seconds"], values["progress"], plan)
+        return Standing(*(values[name] for name in ("step", "seconds", "progress", "plan")))
 
     def before_fit(self, learn: Learner) -> None:
         """Go on where the file says that the training stood, if there is one."""
