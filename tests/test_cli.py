@@ -19,6 +19,7 @@ from medlib.infer import MaskOutput, Predictor, VolumeInput
 from medlib.models import Architecture
 from medlib.package import Ensemble, Model
 from medlib.space import Grid
+from medlib.train import Checkpoints
 from medlib.transforms import Normalise, Pipeline
 from medlib.types import CTVolume, Mask
 
@@ -437,6 +438,50 @@ def small_plan(task, tmp_path):
     arguments["channels"] = [2] * len(arguments["channels"])
     (tmp_path / "small.json").write_text(json.dumps(plan))
     return tmp_path / "small.json"
+
+
+def test_what_was_killed_goes_on_with_the_same_command(task, small_plan, tmp_path):
+    import signal
+
+    out, checkpoint = tmp_path / "m.medlib", tmp_path / "m.medlib.checkpoint"
+    more = ("--plan", small_plan, "--validation", "0.5", "--minutes", "2")
+    command = [sys.executable, "-m", "medlib.cli", "train", task / "images", "--labels",
+               task / "labels", "--kind", "mr", "--out", out, *more]  # fmt: skip
+
+    def begun(said):
+        """A training, once it has written where it stands."""
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=said.open("w"), stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )  # fmt: skip
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
+            assert process.poll() is None, said.read_text()
+            time.sleep(0.05)
+        return process
+
+    process = begun(tmp_path / "first.txt")
+    process.kill()
+    process.wait()
+    assert not out.exists()
+    killed = Checkpoints(checkpoint).standing()
+    assert 0 < killed.progress < 1
+
+    said = complaint(train(task, out, *more, "--seed", "1"))
+    assert f"{checkpoint} is of another training: seed differ" in said
+    said = complaint(train(task, out, *more[:-1], "3"))
+    assert "another training: minutes differ" in said
+
+    process = begun(tmp_path / "second.txt")
+    process.send_signal(signal.SIGINT)  # what was learned is kept, and can be gone on from
+    assert process.wait(timeout=200) == 0, (tmp_path / "second.txt").read_text()
+    said = (tmp_path / "second.txt").read_text().replace("\n", "")
+    assert f"going on from {checkpoint}: {killed.progress:.0%} was done" in said
+    assert f"{checkpoint} is left" in said
+    stopped = Checkpoints(checkpoint).standing()
+    assert stopped.seconds > killed.seconds
+    assert stopped.progress > killed.progress
+    assert Model.load(out).manifest.training["steps"] >= stopped.step > killed.step
 
 
 def test_folds_become_one_model_with_honest_figures(task, small_plan, tmp_path):

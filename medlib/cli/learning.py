@@ -107,7 +107,11 @@ def train(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early."""
+    """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early.
+
+    Every two minutes it is written to OUT.checkpoint where the training stands. If it is killed,
+    give the same command again, and it goes on from there.
+    """
     started = time.monotonic()
     with said_plainly(as_json):
         for path in filter(None, (out, page)):
@@ -121,6 +125,7 @@ def train(
         from medlib.tasks import segmenter
         from medlib.train import Plan, Progress
 
+        checkpoint = None if folds is not None else out.with_name(f"{out.name}.checkpoint")
         learn = segmenter(
             scans,
             labels,
@@ -129,6 +134,7 @@ def train(
             plan=None if plan_file is None else Plan.load(plan_file),
             minutes=minutes or 20.0,
             pretrained=pretrained,
+            checkpoint=checkpoint,
             seed=seed,
             callbacks=[] if as_json else [Progress()],
         )
@@ -143,8 +149,13 @@ def train(
         if folds is not None:
             _cross_validated(learn, folds, minutes, out, started, as_json=as_json)
             return
+        assert checkpoint is not None
+        if not as_json and (said := _gone_on(checkpoint)):
+            tell(said)
         scores = learn.fine_tune(minutes=minutes, started=started)
         learn.save(out)
+        if not as_json and checkpoint.exists():  # stopped early
+            tell(f"{checkpoint} is left: the same command with --overwrite goes on from there")
         if page is not None:
             from medlib.report import write_report
 
@@ -159,6 +170,18 @@ def train(
             "dice": scores.to_dict(),
         }
         say(report if as_json else _scores_table(scores, out))
+
+
+def _gone_on(checkpoint: Path) -> str:
+    """That a training goes on, and how far it has come; empty when it begins."""
+    from medlib.train import Checkpoints
+
+    if (standing := Checkpoints(checkpoint).standing()) is None:
+        return ""
+    return (
+        f"going on from {checkpoint}: {standing.progress:.0%} was done, "
+        f"in {standing.seconds / 60:.1f} minutes and {standing.step} steps"
+    )
 
 
 def _cross_validated(

@@ -13,7 +13,7 @@ from medlib.data.ahead import ahead
 from medlib.data.cases import Case
 from medlib.data.checking import Reasons, usable
 from medlib.data.dataset import Batch, Blocks, Dataset, Rounds
-from medlib.data.leaks import check_split
+from medlib.data.leaks import check_pictures, check_split
 from medlib.data.splitters import Split, Splitter, by_patient
 from medlib.data.store import Store
 from medlib.data.summary import Summary, summarised
@@ -75,7 +75,7 @@ class Datasets:
             workers: processes that prepare batches; 0 prepares them here, one ahead in a thread.
         """
         loader: DataLoader[Any] = DataLoader(
-            self.train,
+            self.train.among(workers),
             batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start),
             collate_fn=self.train.collate,
             num_workers=workers,
@@ -127,8 +127,9 @@ class DataBlock:
             seed: of the augmentation.
             store: where preprocessed items are kept on disk; left out, they are kept in memory.
             broken: share of the cases that may be set aside because they cannot be used, or one;
-                all are read once to see. Left out, none is looked at before it is needed, and the
-                first that is broken is an error.
+                all are read once to see, and one picture by two names on both sides is refused.
+                Left out, none is looked at before it is needed, the first that is broken is an
+                error, and pictures are not compared (:func:`medlib.data.contents`).
 
         Raises:
             ValueError: when there are none, they cannot be split as asked, or training would see
@@ -137,7 +138,9 @@ class DataBlock:
         train, valid = self.split(self.get_items(source))
         set_aside: Reasons = ()
         if broken is not None:
-            train, valid, set_aside = usable(train, valid, self.blocks, broken=broken)
+            found = usable(train, valid, self.blocks, broken=broken)
+            train, valid, set_aside = found.train, found.valid, found.set_aside
+            check_pictures(train, valid, found.glances, store=store)
         blocks = self.scaled(train)
 
         def dataset(cases: Sequence[Case]) -> Dataset:

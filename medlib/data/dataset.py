@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +67,8 @@ class Dataset(torch.utils.data.Dataset[Item]):
         preprocess: the same for every round.
         augment: drawn anew each round.
         seed: of the augmentation.
-        keep_bytes: memory for preprocessed items, and for truths that were asked for.
+        keep_bytes: memory for preprocessed items, and for truths that were asked for; of all
+            processes that prepare batches together (:meth:`among`).
         store: a folder on disk for them.
     """
 
@@ -170,6 +173,23 @@ class Dataset(torch.utils.data.Dataset[Item]):
         known = [t for t in self._truths.values() if isinstance(t, Gridded | MultiVolume)]
         other._room -= sum(truth.data.nbytes for truth in known)
         return other
+
+    def among(self, workers: int) -> Dataset:
+        """The same dataset for each of so many processes, which together keep no more than one may.
+
+        What is kept here already, processes that are forked share; what is left of the memory is
+        dealt out among them. Those that are spawned get nothing of it, and an equal part of all.
+        """
+        if not workers:
+            return self
+        other = copy.copy(self)
+        other._kept, other._truths = dict(self._kept), dict(self._truths)
+        other.keep_bytes, other._room = self.keep_bytes // workers, self._room // workers
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing that is kept goes to another process: it would be there twice."""
+        return vars(self) | {"_kept": {}, "_truths": {}, "_room": self.keep_bytes}
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Items of one shape as a batch."""

@@ -22,6 +22,7 @@ from medlib.io.files import File, walk
 from medlib.types import MultiVolume, Volume, verb
 
 _CHUNK = 1 << 20
+_GLANCES = 16  # voxels along each axis
 _STORED_ORDER = "SPL"  # any one order of the axes does, if it is the same for all
 
 
@@ -77,13 +78,42 @@ def content_digest(scan: Volume | MultiVolume) -> str:
     """
     hasher = _hasher()
     for part in scan.parts if isinstance(scan, MultiVolume) else (scan,):
-        wanted = part.grid.reoriented(_STORED_ORDER)
-        step = np.rint(np.linalg.inv(part.grid.affine)[:3, :3] @ wanted.affine[:3, :3])
-        order = [int(np.argmax(np.abs(step[:, k]))) for k in range(3)]
-        flips = [k + 1 for k in range(3) if step[order[k], k] < 0]
-        data = part.data.permute(0, *(axis + 1 for axis in order)).flip(flips)
-        _feed(data.to(torch.float32) + 0.0, hasher)  # 0 and -0 are one number
+        data, backwards = _laid(part)
+        _feed(data.flip(backwards).to(torch.float32) + 0.0, hasher)  # 0 and -0 are one number
     return hasher.hexdigest()
+
+
+def glance_digest(scan: Volume) -> str:
+    """A name for a scan's size and a few thousand of its voxels, evenly spread.
+
+    Scans of one :func:`content_digest` have the same. It takes a thousandth of the time; of scans
+    that have the same, a closer look has to tell whether they are one.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> from medlib.types import MRVolume
+        >>> grid, voxels = Grid.from_axes((2, 3, 4)), torch.arange(24).reshape(1, 2, 3, 4)
+        >>> glance_digest(MRVolume(voxels, grid)) == glance_digest(MRVolume(voxels + 1, grid))
+        False
+    """
+    hasher = _hasher()
+    data, backwards = _laid(scan)
+    _feed(tuple(data.shape), hasher)
+    for axis, size in enumerate(data.shape[1:], start=1):
+        places = np.unique(np.linspace(0, size - 1, _GLANCES).round().astype(np.int64))
+        chosen = size - 1 - places if axis in backwards else places
+        data = data.index_select(axis, torch.from_numpy(chosen))
+    _feed(data.to(torch.float32) + 0.0, hasher)
+    return hasher.hexdigest()
+
+
+def _laid(scan: Volume) -> tuple[Tensor, list[int]]:
+    """The voxels with their axes in one order for all scans, and which of the axes run backwards."""
+    wanted = scan.grid.reoriented(_STORED_ORDER)
+    step = np.rint(np.linalg.inv(scan.grid.affine)[:3, :3] @ wanted.affine[:3, :3])
+    order = [int(np.argmax(np.abs(step[:, k]))) for k in range(3)]
+    backwards = [k + 1 for k in range(3) if step[order[k], k] < 0]
+    return scan.data.permute(0, *(axis + 1 for axis in order)), backwards
 
 
 @cache

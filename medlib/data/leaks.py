@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def check_split(
     Args:
         train: cases trained on.
         valid: cases kept back.
-        content: from a case to what it shows, :func:`contents`. Every scan is read, so it is left
-            out where nobody asks for it.
+        content: from a case to what it shows, :func:`contents`. Every scan is read for it;
+            where scans are read in any case there is :func:`check_pictures`.
 
     Raises:
         LeakError: naming the cases on both sides, and what they share.
@@ -55,11 +55,51 @@ def check_split(
     if content is not None:
         clues["picture"] = content
     for what, said in clues.items():
-        if pairs := _shared(train, valid, said):
-            raise LeakError(
-                f"the same {what} is trained and validated on: {few(pairs)}. "
-                "Put both on one side, or leave one out"
-            )
+        _refuse(what, train, valid, said)
+
+
+def check_pictures(
+    train: Sequence[Case],
+    valid: Sequence[Case],
+    glances: Mapping[str, Sequence[str]],
+    *,
+    store: Store | None = None,
+) -> None:
+    """Refuse a split in which one picture is on both sides, by whatever names.
+
+    Args:
+        train: cases trained on.
+        valid: cases kept back.
+        glances: of each case by its name, :func:`medlib.data.digests.glance_digest` of its scans.
+            Only what looks alike at a glance is read again, to be compared voxel by voxel.
+        store: remembers what scans show; see :func:`contents`.
+
+    Raises:
+        LeakError: naming the cases on both sides.
+    """
+    seen = {glance for case in train for glance in glances[case.name]}
+    kept = [case for case in valid if seen.intersection(glances[case.name])]
+    alike = {glance for case in kept for glance in glances[case.name]}
+    twins = [case for case in train if alike.intersection(glances[case.name])]
+    _refuse("picture", twins, kept, partial(contents, store=store))
+
+
+def _refuse(
+    what: str,
+    train: Sequence[Case],
+    valid: Sequence[Case],
+    said: Callable[[Case], Sequence[str]],
+) -> None:
+    """Refuse what shares something.
+
+    Raises:
+        LeakError: naming the cases.
+    """
+    if pairs := _shared(train, valid, said):
+        raise LeakError(
+            f"the same {what} is trained and validated on: {few(pairs)}. "
+            "Put both on one side, or leave one out"
+        )
 
 
 def contents(case: Case, *, store: Store | None = None) -> tuple[str, ...]:

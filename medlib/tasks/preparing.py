@@ -27,7 +27,7 @@ from medlib.infer import Output
 from medlib.models import Architecture, architecture_of, load_pretrained
 from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
-from medlib.train import Callback, Fingerprint, Learner, Plan, loss, plan_for
+from medlib.train import Callback, Checkpoints, Fingerprint, Learner, Plan, loss, plan_for
 from medlib.train.fingerprint import ScanKind
 from medlib.train.levels import deepened
 from medlib.train.plan import kind_of
@@ -52,6 +52,7 @@ def task(
     minutes: float = 20.0,
     pretrained: str | Path | None = None,
     cache: Store | str | Path | bool = True,
+    checkpoint: str | Path | None = None,
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
     **learner: Any,
@@ -78,6 +79,10 @@ def task(
             once and memory does not limit their number: a folder, a :class:`medlib.data.Store`,
             or False for nowhere but memory. Left out, :func:`medlib.data.caching.cache_folder`
             says where. What lies there are patients' scans.
+        checkpoint: a file to write where the training stands to, every two minutes, or every
+            twentieth of the minutes where those are few. A training that was killed is prepared
+            again in the same way, and goes on from there, by the plan that it was begun with. The
+            file goes when the training is done.
         seed: of everything random.
         callbacks: for the learner.
         learner: further arguments of :class:`medlib.train.Learner`.
@@ -85,9 +90,14 @@ def task(
     Raises:
         ValueError: when more than a few cases are damaged or do not fit what is known of them, with
             the reasons (a few are set aside, with theirs, in ``task.pairing.set_aside``); for a
-            kind or a name in ``only`` that there is not, and for a plan for another kind.
+            kind or a name in ``only`` that there is not, and for a plan for another kind; and when
+            the checkpoint is of another training.
     """
     scan_kind = kind_of(kind)
+    question = {"kind of scans": _called(scan_kind), "minutes": minutes, "seed": seed}
+    question["begun with"] = pretrained and str(pretrained)
+    keep = None if checkpoint is None else Checkpoints(checkpoint, of=question)
+    standing = keep and keep.standing()  # which refuses what it can before all that takes long
     if plan is not None and plan.kind != scan_kind:
         raise ValueError(
             f"this plan was made for {_called(plan.kind)}, and the scans are to be read as "
@@ -96,6 +106,8 @@ def task(
     callbacks = tuple(callbacks)
     choices = {"kind": kind, "plan": plan, "minutes": minutes, "pretrained": pretrained}
     choices |= {"cache": cache, "seed": seed, "callbacks": callbacks} | learner
+    if plan is None and standing and standing.plan:  # though folds make plans of their own
+        plan = Plan.from_dict(standing.plan)
     if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
         raise ValueError(f"there is no labelled scan called {', '.join(missing[:5])}")
     cases = [case for case in pairing.cases if only is None or case.name in only]
@@ -118,6 +130,8 @@ def task(
         fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
         plan = plan_for(fingerprint, type(asked), minutes=minutes)
         plan = plan if pretrained is None else _with_network_of(pretrained, plan, asked)
+    if keep is not None:
+        keep.plan = plan
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
     network = plan.architecture.build(data.channels, asked.channels)
@@ -127,7 +141,7 @@ def task(
         loaded = load_pretrained(network, pretrained)
         plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
         arguments["spread"] = _SPREAD
-    also = (*plan.callbacks(), *callbacks)
+    also = [*plan.callbacks(), *callbacks, *([keep] if keep else [])]
     learn = Learner(network, data, callbacks=also, **(arguments | learner))
     return Task(pairing, plan, learn, anew=_anew(pairing, target, choices), loaded=loaded)
 

@@ -23,7 +23,7 @@ from medlib.train.callbacks import (
     StopOnNaN,
     Unfreeze,
 )
-from medlib.train.checkpoint import Checkpoints
+from medlib.train.checkpoint import Checkpoints, Standing
 from medlib.train.fingerprint import Fingerprint
 from medlib.train.learner import Learner
 from medlib.train.losses import loss
@@ -62,6 +62,7 @@ __all__ = [
     "Rates",
     "Schedule",
     "Scores",
+    "Standing",
     "StopOnNaN",
     "Unfreeze",
     "coarser",

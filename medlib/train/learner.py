@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from medlib.data import Batch, Datasets
 from medlib.infer import Looks, Output, Predictor
 from medlib.models import ModelOutput, best_device
+from medlib.train.accelerating import accelerator_on
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     BestWeights,
@@ -70,6 +70,9 @@ class Learner:
         seed: of the order of cases.
         workers: processes that prepare batches.
 
+    Raises:
+        ValueError: when several processes were launched to train together.
+
     Example: see ``docs/layers.md``, where every layer does the same task.
     """
 
@@ -96,12 +99,9 @@ class Learner:
         seed: int = 0,
         workers: int = 0,
     ) -> None:
-        from accelerate import Accelerator
-
         device = best_device()
         self.precision = chosen(precision, network, window, device, data.channels)
-        # accelerate keeps one precision a process; learners differ, so precision is torch's part.
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = accelerator_on(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         for parameter in network.parameters():
             if parameter.ndim == 5:  # networks may have 2-D parts, which know no such format
@@ -206,8 +206,7 @@ class Learner:
         """What a training of so many minutes, or so many rounds, may take."""
         seen = self.batch_size * self.accumulate
         steps = None if epochs is None else -(-epochs * len(self.data.train) // seen)
-        begun = {} if started is None else {"started": started}
-        return Budget(minutes=minutes, steps=steps, **begun)
+        return Budget(minutes=minutes, steps=steps, started=started)
 
     def fit(self, budget: Budget, *, callbacks: Iterable[Callback] = ()) -> Scores:
         """Train until the budget is spent, validating now and then and at the end.
@@ -251,8 +250,7 @@ class Learner:
 
     def note(self, scores: Scores | None = None) -> None:
         """Write a line of the training record."""
-        seconds = time.monotonic() - self.budget.started
-        self.record.append(Point(self.step, seconds, self.smooth_loss, scores))
+        self.record.append(Point(self.step, self.budget.spent, self.smooth_loss, scores))
 
     # --- looking --------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -66,7 +65,7 @@ class Loop:
             self._reserve()
         budget.begin()
         train_thawed(learn.network)
-        origin, first = time.monotonic(), learn.step
+        origin, first = budget.spent, learn.step
         batches = learn.batches()
         while True:
             learn.progress = budget.progress(learn.step)
@@ -84,33 +83,35 @@ class Loop:
                     )
                 return
             learn.one_step(batches)
-            learn.seconds_a_step = (time.monotonic() - origin) / (learn.step - first)
+            learn.seconds_a_step = (budget.spent - origin) / (learn.step - first)
             learn.tell("after_step")
 
     def _reserve(self) -> None:
         """Keep time for the last validation, by a case or two; the first of all is slower."""
-        seconds, begun = 0.0, time.monotonic()
+        budget = self.learn.budget
+        seconds, begun = 0.0, budget.spent
         for _ in islice(self.learn.predictions(), 2):
-            seconds, begun = time.monotonic() - begun, time.monotonic()
-        self.learn.budget.reserve(1.5 * seconds * len(self.learn.data.valid) + 1.0)
+            seconds, begun = budget.spent - begun, budget.spent
+        budget.reserve(1.5 * seconds * len(self.learn.data.valid) + 1.0)
 
     def _validate(self) -> float:
         """Validate, and return the seconds that it took."""
-        learn, begun = self.learn, time.monotonic()
+        learn, budget = self.learn, self.learn.budget
+        begun = budget.spent
         self._validated = learn.step
         try:
             learn.tell("before_validation")
         except CancelValidation:
             return 0.0
         learn.scores = learn.validate()
-        seconds = time.monotonic() - begun
-        learn.budget.reserve(1.5 * (seconds + self._besides) + 1.0)
+        seconds = budget.spent - begun
+        budget.reserve(1.5 * (seconds + self._besides) + 1.0)
         learn.note(learn.scores)
         learn.tell("after_validation")
-        whole = time.monotonic() - begun
+        whole = budget.spent - begun
         # Pictures are not drawn at every validation, but are at the last.
         self._besides = max(self._besides, whole - seconds)
-        learn.budget.reserve(1.5 * (seconds + self._besides) + 1.0)
+        budget.reserve(1.5 * (seconds + self._besides) + 1.0)
         return whole
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from medlib.models import train_thawed
 from medlib.train.learner import Learner
@@ -52,6 +54,9 @@ def find_rate(
 ) -> Rates:
     """Train for some steps at ever higher rates, then put everything back as it was.
 
+    The weights, the optimiser, the scaler of gradients, and torch's chance: a training afterwards
+    is the training that it would have been.
+
     It ends when the loss has become four times its least, or is no longer a number.
 
     Args:
@@ -65,28 +70,22 @@ def find_rate(
     """
     weights = copy.deepcopy(learn.network.state_dict())
     inner = copy.deepcopy(learn.optimiser.state_dict())
+    scaler = copy.deepcopy(learn.scaler.state_dict())
     kept: dict[str, Any] = {
-        name: getattr(learn, name) for name in ("step", "running", "record", "active")
+        name: getattr(learn, name) for name in ("step", "seen", "running", "record", "active")
     }
     learn.step, learn.record, learn.active = 0, [], []
     train_thawed(learn.network)
-    rates: list[float] = []
-    losses: list[float] = []
-    batches, smooth = learn.batches(), 0.0
+    device = learn.accelerator.device
+    cards = [device.index or 0] if device.type == "cuda" else []
     try:
-        for number, rate in enumerate(np.geomspace(lowest, highest, steps), start=1):
-            for group in learn.optimiser.param_groups:
-                group["lr"] = rate * group["pace"]
-            learn.one_step(batches)
-            smooth = 0.8 * smooth + 0.2 * learn.loss_value
-            shown = smooth / (1 - 0.8**number)
-            if not isfinite(shown) or (losses and shown > 4 * max(min(losses), 1e-8)):
-                break
-            rates.append(float(rate))
-            losses.append(shown)
+        with torch.random.fork_rng(cards):
+            rates, losses = _climb(learn, np.geomspace(lowest, highest, steps).tolist())
     finally:
         learn.network.load_state_dict(weights)
         learn.optimiser.load_state_dict(inner)
+        if scaler:
+            learn.scaler.load_state_dict(scaler)
         for name, value in kept.items():
             setattr(learn, name, value)
     if len(rates) < 3:
@@ -94,3 +93,21 @@ def find_rate(
             f"the loss rose or became no number at a rate of {lowest:g} already; try a lower one"
         )
     return Rates(tuple(rates), tuple(losses))
+
+
+def _climb(learn: Learner, tried: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The rates that the loss stood, one after another, and the smoothed loss after each."""
+    rates: list[float] = []
+    losses: list[float] = []
+    batches, smooth = learn.batches(), 0.0
+    for number, rate in enumerate(tried, start=1):
+        for group in learn.optimiser.param_groups:
+            group["lr"] = rate * group["pace"]
+        learn.one_step(batches)
+        smooth = 0.8 * smooth + 0.2 * learn.loss_value
+        shown = smooth / (1 - 0.8**number)
+        if not isfinite(shown) or (losses and shown > 4 * max(min(losses), 1e-8)):
+            break
+        rates.append(rate)
+        losses.append(shown)
+    return rates, losses

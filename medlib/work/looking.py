@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from medlib import io
-from medlib.data import Case, Pairing, Store, contents
+from medlib.data import Case, LeakError, Pairing, Store, contents
 from medlib.io.files import FILE_ERRORS
 from medlib.types import Mask
 from medlib.work.asking import Asked, Looking, digest_of
@@ -55,29 +55,36 @@ def look(
         except (ValueError, *FILE_ERRORS):
             pictures[case.name] = ()
     telling.progress(phase="making a plan", done=0.75)
-    task = prepared(
-        workspace, request.label_set, request.asked, pairing, kind,
-        minutes=request.minutes, cache=store,
-    )  # fmt: skip
-    kept = len(task.learner.data.valid)
+    kept: int | None = None
+    reasons: Sequence[str]
+    set_aside: Sequence[tuple[str, str]] = ()
+    try:
+        task = prepared(
+            workspace, request.label_set, request.asked, pairing, kind,
+            minutes=request.minutes, cache=store,
+        )  # fmt: skip
+        kept, set_aside = len(task.learner.data.valid), task.pairing.set_aside
+        reasons = task.plan.reasons
+    except LeakError as error:  # the twins are told, so that somebody can leave one out
+        reasons = (str(error),)
     return {
         "state": state,
         "kind": kind,
         "scans": len(pairing.cases),
         "patients": len({case.patient for case in pairing.cases}),
-        "kept back": kept,
-        "too few": None if kept else FEWEST,
+        "kept back": kept or 0,
+        "too few": FEWEST if kept == 0 else None,
         "for the last test": len(pairing.test),
         "set aside": [
             {"scan": numbers.get(name), "name": name, "reason": reason}
-            for name, reason in task.pairing.set_aside
+            for name, reason in set_aside
         ],
         "spacing": _spacing(pairing.cases),
         "structures": _structures(masks),
         "answers": _answers(pairing, request.asked),
         "twins": _twins(pairing.cases, pictures, numbers),
         "doubtful": _doubtful(masks, numbers),
-        "reasons": list(task.plan.reasons),
+        "reasons": list(reasons),
     }
 
 

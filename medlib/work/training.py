@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from medlib.train import Callback, Checkpoints, Plan
+from medlib.train import Callback
 from medlib.train.callbacks import CancelFit
 from medlib.train.intervals import part_intervals
 from medlib.train.scores import plain
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from medlib.workspace import Workspace
     from medlib.workspace.schema import Job, Model
 
-_SAVED, _SHARE = 15.0, 0.05  # seconds between two checkpoints, or this share of a short training
-
 
 def train(
     workspace: Workspace, job: Job, request: Training, telling: Telling, watch: Watch
@@ -37,31 +34,26 @@ def train(
     """Train, keep the model, and have it outline the rest if that was asked for."""
     telling.progress(phase="reading the scans")
     pairing, kind = known(workspace, request.label_set, request.asked, request.kind)
-    place = Place.of(workspace.derived / "trainings", request, pairing)
+    checkpoint = place_of(workspace.derived / "trainings", request, pairing)
     numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
-    minutes = request.minutes or 20.0
     task = prepared(
         workspace, request.label_set, request.asked, pairing, kind,
-        plan=place.plan(), minutes=minutes,
+        minutes=request.minutes or 20.0,
         cache=workspace.derived / "prepared",
-        callbacks=[
-            Checkpoints(place.checkpoint, seconds=min(_SAVED, _SHARE * 60 * minutes)),
-            Reporting(telling, watch, place, numbers),
-        ],
+        checkpoint=checkpoint,
+        callbacks=[Reporting(telling, watch, numbers)],
     )  # fmt: skip
-    task.plan.save(place.plan_file)
     telling.progress(
         phase="learning",
         scans=len(task.learner.data.train),
         kept=len(task.learner.data.valid),
-        resumed=place.checkpoint.exists() or None,
+        resumed=checkpoint.exists() or None,
     )
-    begun = time.monotonic() - place.spent()
-    task.fine_tune(minutes=request.minutes, epochs=request.rounds, started=begun)
+    task.fine_tune(minutes=request.minutes, epochs=request.rounds)
     watch.may_leave = False
     telling.progress(phase="saving the model", left=None)
     model = keep(workspace, job, request, task, numbers)
-    place.clear()
+    checkpoint.unlink(missing_ok=True)  # of a training that was stopped it is left
     following = None
     if request.then_predict:
         rest = Predicting(model.id)
@@ -69,49 +61,22 @@ def train(
     return {"model": model.id, "stopped": watch.is_stopping, "then": following}
 
 
-class Place:
-    """Where a training stands, on disk, by what it is asked for and what it learns from.
+def place_of(folder: Path, request: Training, pairing: Pairing) -> Path:
+    """The checkpoint of a training, named by what it is asked for and what it learns from.
 
     The same request on the same labels goes on where it stood; another begins anew.
 
     Args:
-        folder: of all trainings.
-        name: of this one.
+        folder: of all trainings; made where there is none.
+        request: what is asked for.
+        pairing: the cases that are known.
     """
-
-    def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(exist_ok=True)
-        self.checkpoint = folder / f"{name}.checkpoint"
-        self.plan_file = folder / f"{name}.plan.json"
-        self._seconds = folder / f"{name}.seconds"
-
-    @classmethod
-    def of(cls, folder: Path, request: Training, pairing: Pairing) -> Place:
-        """The place of this training."""
-        learned = [
-            [c.name, c.label and c.label.name, dict(c.answers), c.points and c.points.name]
-            for c in pairing.cases
-        ]
-        return cls(folder, digest_of(asdict(request), learned))
-
-    def plan(self) -> Plan | None:
-        """The plan that it was begun with."""
-        return Plan.load(self.plan_file) if self.checkpoint.exists() else None
-
-    def spent(self) -> float:
-        """Seconds that it has taken so far."""
-        if not (self.checkpoint.exists() and self._seconds.exists()):
-            return 0.0
-        return float(self._seconds.read_text())
-
-    def note(self, seconds: float) -> None:
-        """Write down how long it has taken so far."""
-        self._seconds.write_text(f"{seconds:.1f}")
-
-    def clear(self) -> None:
-        """It is done."""
-        for path in (self.checkpoint, self.plan_file, self._seconds):
-            path.unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    learned = [
+        [c.name, c.label and c.label.name, dict(c.answers), c.points and c.points.name]
+        for c in pairing.cases
+    ]
+    return folder / f"{digest_of(asdict(request), learned)}.checkpoint"
 
 
 class Reporting(Callback):
@@ -120,23 +85,22 @@ class Reporting(Callback):
     Args:
         telling: writes it down.
         watch: knows whether somebody has asked to stop.
-        place: of the training.
         numbers: of the scans, by name.
     """
 
     order: ClassVar[int] = 90  # after what sets the state that is told
 
-    def __init__(
-        self, telling: Telling, watch: Watch, place: Place, numbers: Mapping[str, int]
-    ) -> None:
-        self._telling, self._watch, self._place = telling, watch, place
-        self._numbers = numbers
+    def __init__(self, telling: Telling, watch: Watch, numbers: Mapping[str, int]) -> None:
+        self._telling, self._watch, self._numbers = telling, watch, numbers
         self._pictured: Pictured | None = None
+
+    def made_with(self) -> None:
+        """It only looks on."""
 
     def after_step(self, learn: Learner) -> None:
         """Tell how far it has come."""
         self._watch.may_leave = False  # from here on there is something to keep
-        seconds = time.monotonic() - learn.budget.started
+        seconds = learn.budget.spent
         self._telling.progress(
             phase="learning",
             done=round(learn.progress, 4),
@@ -145,7 +109,6 @@ class Reporting(Callback):
             step=learn.step,
         )
         if learn.step % 10 == 1:
-            self._place.note(seconds)
             self._line(learn)
         if self._watch.is_stopping:
             self._telling.progress(phase="stopping, and keeping the best")
@@ -168,7 +131,7 @@ class Reporting(Callback):
         self._telling.line(step=learn.step, seen=said, scan=scan, kept=self._pictured.is_kept)
 
     def _line(self, learn: Learner, **more: Any) -> None:
-        seconds = time.monotonic() - learn.budget.started
+        seconds = learn.budget.spent
         loss = round(learn.smooth_loss, 5) if isfinite(learn.smooth_loss) else None
         self._telling.line(step=learn.step, seconds=round(seconds, 1), loss=loss, **more)
 

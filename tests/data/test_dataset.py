@@ -1,5 +1,6 @@
 """Splits that keep patients whole, and items that are the same wherever they are made."""
 
+import pickle
 from dataclasses import replace
 from itertools import islice
 
@@ -145,6 +146,26 @@ def test_memory_is_bounded_and_changes_nothing(folder, keep_bytes):
     kept += [mask.data.nbytes for mask in small._truths.values()]
     assert sum(kept) <= keep_bytes
     assert small.transformed(Pipeline(), Pipeline()).keep_bytes == keep_bytes
+
+
+def test_processes_share_the_memory_that_one_may_take(folder):
+    data = block().datasets(folder).train
+    one = sum(value.data.nbytes for value in data.prepared(0).values)
+    whole = type(data)(
+        data.cases, data.blocks, preprocess=data.preprocess, augment=data.augment,
+        keep_bytes=3 * one,
+    )  # fmt: skip
+    assert whole.among(0) is whole
+    whole.prepared(0)
+    forked = whole.among(2)
+    for number in range(len(forked)):
+        assert same(forked[1, number], data[1, number])
+    assert list(forked._kept) == [0, 1]  # what was there, and half of what there was room for
+    spawned = pickle.loads(pickle.dumps(whole.among(2)))
+    for number in range(len(spawned)):
+        assert same(spawned[1, number], data[1, number])
+    assert list(spawned._kept) == [0]
+    assert list(whole._kept) == [0]
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 12), st.integers(0, 3))

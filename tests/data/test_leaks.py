@@ -1,18 +1,22 @@
 """What training has seen is never what it is judged by, under whatever name."""
 
+import shutil
 from functools import partial
 
 import nibabel
 import numpy as np
 import pytest
 import torch
-from tiny import scan_of, structures, write_series
+from tiny import SIDES, scan_of, structures, write_series, write_task
 
 from medlib import io
+from medlib.data import DataBlock, MaskBlock, VolumeBlock, held_out, pair
 from medlib.data.cases import Case, case_of
-from medlib.data.leaks import LeakError, check_split, contents
+from medlib.data.digests import content_digest, glance_digest
+from medlib.data.leaks import LeakError, check_pictures, check_split, contents
 from medlib.data.store import Store
 from medlib.space import Grid
+from medlib.tasks import segmenter
 from medlib.types import MRVolume
 
 GRID = Grid.from_axes((5, 6, 7), spacing=(2, 1.5, 1))
@@ -116,3 +120,65 @@ def test_a_store_remembers_what_files_show(case, tmp_path, monkeypatch):
         check_split(
             cases[:1], cases[1:], content=partial(contents, store=Store(tmp_path / "store"))
         )
+
+
+@pytest.mark.parametrize("how", ["uncompressed", "float", "flipped", "moved"])
+def test_the_same_picture_looks_the_same_at_a_glance(tmp_path, how):
+    scan, path = MRVolume(voxels(2), GRID), tmp_path / "copy.nii"
+    rewritten(path, scan, how)
+    again = io.survey(path).stacks[0].read()
+    assert content_digest(again) == content_digest(scan)
+    assert glance_digest(again) == glance_digest(scan)
+    assert glance_digest(again) != glance_digest(MRVolume(voxels(3), GRID))
+
+
+def test_only_what_looks_alike_is_read_again(case, monkeypatch):
+    train, valid = [case("a", 1), case("b", 2)], [case("c", 3), case("d", 2)]
+    glances = {"a": ("1",), "b": ("2",), "c": ("3",), "d": ("2",)}
+    read = []
+    usual = type(train[0].scan).read
+    monkeypatch.setattr(
+        type(train[0].scan), "read", lambda stack, *a: read.append(stack.name) or usual(stack, *a)
+    )
+    with pytest.raises(LeakError, match=r"same picture .*: b and d"):
+        check_pictures(train, valid, glances)
+    assert sorted(read) == ["b", "d"]
+    read.clear()
+    check_pictures(train, valid, glances | {"d": ("4",)})
+    assert read == []
+    check_pictures(train[:1], valid[:1], {"a": ("1",), "c": ("1",)})  # alike at a glance alone
+    assert sorted(read) == ["a", "c"]
+
+
+def block(valid):
+    return DataBlock(
+        blocks=(VolumeBlock(MRVolume), MaskBlock(SIDES)),
+        get_items=lambda folder: pair(folder / "images", folder / "labels").cases,
+        splitter=held_out(valid),
+    )
+
+
+def copied(folder):
+    """``copy`` is ``case_1`` by another name, in a file of its own, otherwise compressed."""
+    image = nibabel.load(folder / "images" / "case_1.nii.gz")
+    nibabel.save(image, folder / "images" / "copy.nii")
+    shutil.copy(folder / "labels" / "case_1.nii.gz", folder / "labels" / "copy.nii.gz")
+    return folder
+
+
+def test_where_all_scans_are_read_a_picture_by_two_names_is_refused(tmp_path):
+    folder = copied(write_task(tmp_path, 3, shape=(6, 8, 8)))
+    with pytest.raises(
+        LeakError, match="same picture is trained and validated on: case_1 and copy"
+    ):
+        block(["copy"]).datasets(folder, broken=0.1)
+    assert len(block(["copy", "case_1"]).datasets(folder, broken=0.1).valid) == 2  # one side
+
+
+def test_a_task_is_not_judged_by_what_it_learns_from(tmp_path):
+    folder = copied(write_task(tmp_path, 3, shape=(6, 8, 8)))
+    with pytest.raises(LeakError, match="case_1 and copy"):
+        segmenter(
+            folder / "images", folder / "labels", kind="mr", validation=held_out(["copy"]),
+            cache=tmp_path / "cache",
+        )  # fmt: skip

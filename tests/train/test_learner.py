@@ -154,6 +154,25 @@ def test_the_best_weights_come_back_with_their_scores(learner):
     assert equal(weights(learn), history[1])
 
 
+def test_another_training_does_not_compete_with_the_best_of_the_last(learner):
+    """Its validation cases may be others, on which the scores say something else."""
+
+    class Grade(Callback):
+        def __init__(self, grade):
+            self.grade = grade
+
+        def after_validation(self, learn):
+            learn.scores = Scores({"case": {"liver": self.grade}})
+
+        order = -1
+
+    learn = learner(validations=1)
+    assert learn.fit(Budget(steps=1), callbacks=[Grade(0.9)]).mean == 0.9
+    before = weights(learn)
+    assert learn.fit(Budget(steps=2), callbacks=[Grade(0.4)]).mean == 0.4
+    assert not equal(weights(learn), before)
+
+
 def test_the_rate_goes_up_and_down_once():
     cycle = OneCycle(1.0, rise=0.25, start=0.1)
     rates = [cycle.rate(p / 100) for p in range(101)]

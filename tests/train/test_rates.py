@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medlib.models import layer_groups
-from medlib.train import Callback, find_rate
+from medlib.train import Callback, find_rate, loss
 
 
 def weights(learn):
@@ -24,6 +24,20 @@ def test_looking_for_a_rate_changes_nothing(learner):
     assert len(found.plot().axes) == 1
     a, b = learn.fit_one_cycle(epochs=2), other.fit_one_cycle(epochs=2)
     assert a == b
+
+
+def test_looking_for_a_rate_leaves_chance_the_scaler_and_the_count_of_batches(learner):
+    def noisy(answers, *targets):  # draws, as dropout does
+        return loss(answers, *targets) * (1 + 0.01 * torch.rand(()))
+
+    learn = learner(loss=noisy, accumulate=2)
+    learn.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
+    learn.seen = 5
+    before = torch.get_rng_state()
+    find_rate(learn, steps=5, highest=1e-4)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert learn.scaler.get_scale() == 4.0
+    assert learn.seen == 5
 
 
 def test_a_suggestion_is_a_rate_that_learns(learner):

@@ -96,6 +96,7 @@ def test_a_twin_of_another_name_and_an_odd_label_are_found(workspace, filled, tm
     )
     said = done(workspace, Looking(label_set), look)
     assert said["twins"] == [{"what": "picture", "scans": [1, twin.id], "several patients": True}]
+    assert said["reasons"]  # the plan's, or why there is none
     assert [(one["scan"], one["flag"]) for one in said["doubtful"]] == [(twin.id, "volume")]
     (ball,) = said["structures"]
     assert (ball["name"], ball["scans"]) == ("ball", 4)

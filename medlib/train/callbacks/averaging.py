@@ -52,6 +52,10 @@ class EMA(Callback):
         back = 1 + self.share * (step - 1)
         return 1 / (back if self.most is None else min(back, self.most))
 
+    def made_with(self) -> dict[str, Any]:
+        """How far the average looks back."""
+        return {"share": self.share, "most": self.most}
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The average, and how many steps are in it."""
         return self._mean, {"steps": self._steps}

@@ -69,6 +69,14 @@ class Callback:
 
     order: ClassVar[int] = 0
 
+    def made_with(self) -> dict[str, Any] | None:
+        """What it was made with that decides what is learned, as plain JSON values.
+
+        A training goes on from its checkpoint with the same callbacks of the same settings, or is
+        refused. None: it only looks on, and may be there or not.
+        """
+        return {}
+
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """What must outlive the process for a training to go on: tensors, and plain JSON values."""
         return {}, {}

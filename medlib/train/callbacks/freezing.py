@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medlib.models import freeze_to, layer_groups, train_thawed
 from medlib.train.callbacks.base import Callback
@@ -42,6 +42,10 @@ class Unfreeze(Callback):
             return groups
         way = (progress - self.begin) / (self.end - self.begin)
         return min(groups, 2 + int(way * (groups - 2) + 1e-9))
+
+    def made_with(self) -> dict[str, Any]:
+        """When layers thaw."""
+        return {"begin": self.begin, "end": self.end}
 
     def before_fit(self, learn: Learner) -> None:
         """Another training begins."""

@@ -36,6 +36,9 @@ class BestWeights(Callback):
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.best = -math.inf
         self._weights: dict[str, torch.Tensor] | None = None
         self._scores = Scores()
@@ -51,6 +54,10 @@ class BestWeights(Callback):
         if values:
             self._weights, self.best = tensors, values["best"]
             self._scores = Scores.from_dict(values["scores"])
+
+    def before_fit(self, learn: Learner) -> None:
+        """Another training begins, perhaps with other validation cases."""
+        self._begin()
 
     def after_validation(self, learn: Learner) -> None:
         """Keep a copy if this is the best so far."""

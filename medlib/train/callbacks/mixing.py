@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +32,10 @@ class _Mixing(Callback):
         if not alpha > 0:
             raise ValueError(f"the strength of mixing is above 0, not {alpha}")
         self.alpha = alpha
+
+    def made_with(self) -> dict[str, Any]:
+        """How much is mixed."""
+        return {"alpha": self.alpha}
 
     @abstractmethod
     def mixed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medlib.train.callbacks.base import Callback
 
@@ -18,6 +18,10 @@ class Schedule(Callback):
     @abstractmethod
     def rate(self, progress: float) -> float:
         """The rate when this share of the training is done."""
+
+    def made_with(self) -> dict[str, Any]:
+        """All that it was made with."""
+        return dict(vars(self))
 
     def before_step(self, learn: Learner) -> None:
         """Set the rate for this step."""
@@ -117,6 +121,10 @@ class Phases(Schedule):
 
     def __init__(self, *phases: tuple[float, Schedule]) -> None:
         self.phases = phases
+
+    def made_with(self) -> dict[str, Any]:
+        """Each phase's share, and its schedule's settings."""
+        return {"phases": [[n, type(s).__name__, s.made_with()] for n, s in self.phases]}
 
     def rate(self, progress: float) -> float:
         """The rate when this share of the training is done."""

@@ -89,6 +89,10 @@ class EarlyStopping(Callback):
         self.patience, self.gain = patience, gain
         self.best, self.waited = -math.inf, 0
 
+    def made_with(self) -> dict[str, Any]:
+        """How long it waits, and for what."""
+        return {"patience": self.patience, "gain": self.gain}
+
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """The best so far, and how long ago it was."""
         known = {"best": self.best} if self.best > -math.inf else {}  # JSON has no infinity
