@@ -124,10 +124,12 @@ class Reviews:
             return _of(session, prediction)
 
     def by_prediction(self) -> dict[int, list[Review]]:
-        """All decisions, in order, by the prediction that they are on."""
+        """All decisions on predictions, in order, by the prediction that they are on."""
+        query = select(Review).where(Review.prediction_id.is_not(None)).order_by(Review.round)
         found: dict[int, list[Review]] = {}
         with self._database.reading() as session:
-            for review in session.scalars(select(Review).order_by(Review.round)):
+            for review in session.scalars(query):
+                assert review.prediction_id is not None
                 found.setdefault(review.prediction_id, []).append(review)
         return found
 
@@ -142,13 +144,9 @@ class Reviews:
             versions: each of which gets a list, in the order in which was decided.
         """
         found: dict[int, list[Review]] = {version: [] for version in versions}
-        asked = select(Review.prediction_id).where(Review.version_id.in_(found))
-        query = select(Review).where(Review.prediction_id.in_(asked)).order_by(Review.round)
-        by_prediction: dict[int, list[Review]] = {}
         with self._database.reading() as session:
-            for review in session.scalars(query):
-                by_prediction.setdefault(review.prediction_id, []).append(review)
-        for reviews in by_prediction.values():
+            decisions = decided_on(session, found)
+        for reviews in decisions:
             stands = standing(reviews)
             for review in reviews:
                 agrees = _OUTCOME[review.decision] == stands != Standing.REJECTED
@@ -156,16 +154,19 @@ class Reviews:
                     found[review.version_id].append(review)
         return found
 
-    def disputed(self, versions: Collection[int]) -> set[int]:
-        """Those of the versions that came of a decision on which readers differ."""
-        query = select(Review).where(Review.version_id.in_(versions))
+    def held_up(self, versions: Collection[int]) -> set[int]:
+        """Those of the versions that nothing is learned from.
+
+        Readers differ on the prediction that they came of, or a reviewer sent them back.
+        """
+        held = set()
         with self._database.reading() as session:
-            return {
-                review.version_id
-                for review in session.scalars(query)
-                if review.version_id is not None
-                and standing(_of(session, review.prediction_id)) == Standing.DISPUTED
-            }
+            decisions = decided_on(session, versions)
+        for reviews in decisions:
+            sent_back = standing(reviews) == Standing.REJECTED and reviews[0].prediction_id is None
+            if sent_back or standing(reviews) == Standing.DISPUTED:
+                held |= {review.version_id for review in reviews if review.version_id in versions}
+        return held
 
     # --- comments ------------------------------------------------------------------------------
 
@@ -202,12 +203,26 @@ class Reviews:
 
 
 def standing(reviews: Sequence[Review]) -> Standing:
-    """What decisions on one prediction come to."""
+    """What decisions on one prediction, or on one label, come to."""
     if not reviews:
         return Standing.WAITING
     if len(reviews) >= _ADJUDICATION or len({review.decision for review in reviews}) == 1:
         return _OUTCOME[reviews[-1].decision]
     return Standing.DISPUTED
+
+
+def decided_on(session: Session, versions: Collection[int]) -> list[list[Review]]:
+    """The decisions, in order, on each prediction that versions came of, and on each as a label."""
+    came_of = select(Review.prediction_id).where(
+        Review.version_id.in_(versions), Review.prediction_id.is_not(None)
+    )
+    as_label = Review.prediction_id.is_(None) & Review.version_id.in_(versions)
+    query = select(Review).where(Review.prediction_id.in_(came_of) | as_label)
+    found: dict[tuple[int | None, int | None], list[Review]] = {}
+    for review in session.scalars(query.order_by(Review.round)):
+        label = review.version_id if review.prediction_id is None else None
+        found.setdefault((review.prediction_id, label), []).append(review)
+    return [*found.values()]
 
 
 def _of(session: Session, prediction: int) -> list[Review]:
