@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from medlib.workspace.database import Database, found
 from medlib.workspace.errors import NotAllowedError, WorkspaceError
 from medlib.workspace.events import record
-from medlib.workspace.reviews import Standing, decided_on, standing
 from medlib.workspace.scans import move
-from medlib.workspace.schema import Decision, Head, Review, Scan, Status, User, Version
+from medlib.workspace.schema import Content, Decision, Head, Review, Scan, Status, User, Version
+from medlib.workspace.standing import Standing, decided_on, is_sent_back, standing, weighed
 from medlib.workspace.versions import head
 
 
@@ -25,19 +25,21 @@ class Drawn:
         scan: that it is of.
         label_set: by which it was labelled.
         versions: that count: an outline, answers, landmarks.
-        authors: everybody whose work is in them.
+        authors: of each version, everybody whose work is in it.
+        complaints: of each that was mended, by which it had been sent back.
         alone: the workspace is one person's own.
     """
 
     scan: int
     label_set: int
     versions: tuple[Version, ...]
-    authors: frozenset[str]
+    authors: Mapping[int, frozenset[str]]
+    complaints: Mapping[int, Review]
     alone: bool
 
-    def waits_for(self, person: str) -> bool:
-        """Whether this person may sign it: four eyes see it, where there are more than two."""
-        return self.alone or bool(self.authors - {person})
+    def signable(self, person: str) -> tuple[Version, ...]:
+        """What this person may sign: what nobody but him has drawn or seen, another has to."""
+        return tuple(one for one in self.versions if self.alone or self.authors[one.id] != {person})
 
 
 class Signing:
@@ -52,21 +54,15 @@ class Signing:
         What came of a prediction is decided on with that (:meth:`Reviews.decide`).
         """
         with self._database.reading() as session:
-            query = select(Version).join(Head, Head.version_id == Version.id)
-            query = query.join(Scan, Scan.id == Version.scan_id)
-            query = query.where(Scan.status != Status.SET_ASIDE).order_by(Version.id)
-            heads = [version for version in session.scalars(query) if version.seen["whole"]]
-            decided = _decided(session, [version.id for version in heads])
+            whole = [version for version in _heads(session) if version.seen["whole"]]
+            decided = _decided(session, [version.id for version in whole])
             lines: dict[tuple[int, int], list[Version]] = {}
-            for version in heads:
+            for version in whole:
                 if version.id not in decided:
                     lines.setdefault((version.scan_id, version.label_set_id), []).append(version)
             alone = _is_alone(session)
-            authors = _authors(session, {scan for scan, _ in lines})
-        return [
-            Drawn(*line, tuple(versions), authors.of(versions), alone)
-            for line, versions in lines.items()
-        ]
+            past = _Past.of(session, {scan for scan, _ in lines})
+        return [_drawn(line, tuple(versions), past, alone) for line, versions in lines.items()]
 
     def sign(
         self, versions: Sequence[int], decision: Decision, *, by: str, reason: str = ""
@@ -77,14 +73,14 @@ class Signing:
         waits in its turn. A reviewer who mends it himself may sign that: two have seen it.
 
         Args:
-            versions: of one scan, that count; they are decided on together.
+            versions: of one scan and label set, that count; they are decided on together.
             decision: to accept or to reject. A correction is a version of its own.
             by: the reviewer.
             reason: why; needed to reject.
 
         Raises:
-            NotAllowedError: when nobody but the reviewer has drawn or seen it, and there are
-                others in the workspace.
+            NotAllowedError: when nobody but the reviewer has drawn or seen one of them, and there
+                are others in the workspace.
             WorkspaceError: when something was saved meanwhile, not all is done, it has been decided
                 on already, or no reason is given.
         """
@@ -94,12 +90,12 @@ class Signing:
             raise WorkspaceError("say why it is sent back")
         with self._database.writing() as session:
             rows = [found(session, Version, version) for version in versions]
-            if len({row.scan_id for row in rows}) != 1:
-                raise WorkspaceError("what is signed together is of one scan")
+            if len({(row.scan_id, row.label_set_id) for row in rows}) != 1:
+                raise WorkspaceError("what is signed together is of one scan and label set")
             scan = found(session, Scan, rows[0].scan_id)
-            _check_open(session, rows)
-            authors = _authors(session, {scan.id}).of(rows)
-            if authors == {by} and not _is_alone(session):
+            _check_open(session, scan, rows)
+            past = _Past.of(session, {scan.id})
+            if any(past.authors(row.id) == {by} for row in rows) and not _is_alone(session):
                 raise NotAllowedError(f"{by} drew this alone: another reviewer signs it")
             reviews = [
                 Review(
@@ -115,42 +111,96 @@ class Signing:
                     session, by, "signed" if decision == Decision.ACCEPT else "sent back",
                     f"scan {scan.id}", version=review.version_id, reason=reason,
                 )  # fmt: skip
-            accepted = decision == Decision.ACCEPT
-            move(session, scan, Status.REVIEWED if accepted else Status.IN_PROGRESS, by=by)
+            if decision == Decision.REJECT:
+                move(session, scan, Status.IN_PROGRESS, by=by)
+            elif _is_stood_behind(session, rows[0]):
+                move(session, scan, Status.REVIEWED, by=by)
         return reviews
 
-    def sent_back(self, version: int) -> Review | None:
-        """The decision by which a label was sent back; None if it was not."""
-        query = select(Review).filter_by(
-            prediction_id=None, version_id=version, decision=Decision.REJECT
-        )
+    def to_mend(self) -> list[tuple[Version, Review]]:
+        """What was sent back, as far as it has come since, and the decision that says why.
+
+        It is in here until whoever mends it says that all of it is done.
+        """
         with self._database.reading() as session:
-            return session.scalars(query).first()
+            heads = _heads(session)
+            past = _Past.of(session, {version.scan_id for version in heads})
+        found = []
+        for version in heads:
+            why = past.complaint(version.id)
+            if why is not None and (why.version_id == version.id or not version.seen["whole"]):
+                found.append((version, why))
+        return found
+
+    def is_sent_back(self, version: int) -> bool:
+        """Whether a reviewer sent this label version back."""
+        with self._database.reading() as session:
+            return is_sent_back(session, version)
 
 
 @dataclass(frozen=True)
-class _Authors:
-    """Of each version its author, and the versions that it went on from."""
+class _Past:
+    """What the versions of scans went on from, and what was decided on them.
+
+    Args:
+        rows: of each version its author, and the versions that it went on from.
+        decisions: on each, the newest that there is.
+    """
 
     rows: dict[int, tuple[str, tuple[int, ...]]]
+    decisions: dict[int, Review]
 
-    def of(self, versions: Iterable[Version]) -> frozenset[str]:
-        """Everybody whose work is in versions."""
-        todo, done = {version.id for version in versions}, set[int]()
+    @classmethod
+    def of(cls, session: Session, scans: Collection[int]) -> _Past:
+        """Everything about these scans."""
+        query = select(Version.id, Version.author, Version.parent_id, Version.merges_id)
+        rows = session.execute(query.where(Version.scan_id.in_(scans)))
+        decided = select(Review).where(Review.scan_id.in_(scans)).order_by(Review.id)
+        return cls(
+            {row[0]: (row[1], tuple(filter(None, row[2:]))) for row in rows},
+            {one.version_id: one for one in session.scalars(decided) if one.version_id is not None},
+        )
+
+    def authors(self, version: int) -> frozenset[str]:
+        """Everybody whose work is in a version."""
+        return frozenset(self.rows[one][0] for one in self._line(version))
+
+    def complaint(self, version: int) -> Review | None:
+        """By which it, or what it was made from, was sent back, if that is the last word on it."""
+        said = [self.decisions[one] for one in self._line(version) if one in self.decisions]
+        last = max(said, key=lambda review: review.id, default=None)
+        return last if last is not None and last.decision == Decision.REJECT else None
+
+    def _line(self, version: int) -> Iterator[int]:
+        """The version, and all that it went on from."""
+        todo, done = {version}, set[int]()
         while todo := todo - done:
+            yield from todo
             done |= todo
-            todo = {before for version in todo for before in self.rows[version][1]}
-        return frozenset(self.rows[version][0] for version in done)
+            todo = {before for one in todo for before in self.rows[one][1]}
 
 
-def _authors(session: Session, scans: Collection[int]) -> _Authors:
-    query = select(Version.id, Version.author, Version.parent_id, Version.merges_id)
-    rows = session.execute(query.where(Version.scan_id.in_(scans)))
-    return _Authors({row[0]: (row[1], tuple(filter(None, row[2:]))) for row in rows})
+def _heads(session: Session) -> list[Version]:
+    """The versions that count, of scans that are not set aside."""
+    query = select(Version).join(Head, Head.version_id == Version.id)
+    query = query.join(Scan, Scan.id == Version.scan_id)
+    query = query.where(Scan.status != Status.SET_ASIDE)
+    return [*session.scalars(query.order_by(Version.id))]
+
+
+def _drawn(line: tuple[int, int], versions: tuple[Version, ...], past: _Past, alone: bool) -> Drawn:
+    complaints = {version.id: past.complaint(version.id) for version in versions}
+    return Drawn(
+        *line,
+        versions,
+        {version.id: past.authors(version.id) for version in versions},
+        {version: why for version, why in complaints.items() if why is not None},
+        alone,
+    )
 
 
 def _decided(session: Session, versions: Collection[int]) -> set[int | None]:
-    """Versions that somebody stands behind, or that wait for another decision."""
+    """Versions that somebody stands behind or sent back, or that wait for another decision."""
     return {
         review.version_id
         for reviews in decided_on(session, versions)
@@ -159,7 +209,9 @@ def _decided(session: Session, versions: Collection[int]) -> set[int | None]:
     }
 
 
-def _check_open(session: Session, rows: Sequence[Version]) -> None:
+def _check_open(session: Session, scan: Scan, rows: Sequence[Version]) -> None:
+    if scan.status == Status.SET_ASIDE:
+        raise WorkspaceError(f"{scan.name} was set aside meanwhile")
     for row in rows:
         current = head(session, row.scan_id, row.label_set_id, row.content)
         if current is None or current.id != row.id:
@@ -168,6 +220,13 @@ def _check_open(session: Session, rows: Sequence[Version]) -> None:
             raise WorkspaceError("not all of it is done: it cannot be signed")
     if _decided(session, [row.id for row in rows]):
         raise WorkspaceError("this has been decided on already")
+
+
+def _is_stood_behind(session: Session, row: Version) -> bool:
+    """Whether a reviewer stands behind what the scan is chiefly labelled by."""
+    heads = (head(session, row.scan_id, row.label_set_id, content) for content in Content)
+    main = next(version.id for version in heads if version is not None)
+    return bool(weighed(session, [main])[0][main])
 
 
 def _is_alone(session: Session) -> bool:
