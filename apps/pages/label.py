@@ -15,9 +15,14 @@ from wording import plain
 
 from medlib.planes import focus
 from medlib.types import Label, Labels
-from medlib.workspace import Entry, questions_of
+from medlib.workspace import Content, Entry, questions_of
 
 _SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
+_MENDED = {  # what may be sent back, and how one says that it is mended
+    Content.MASK: ("outline", "when all of it is right, press W: the whole scan is done"),
+    Content.ANSWERS: ("answers", "what you answer anew is saved by itself"),
+    Content.POINTS: ("landmarks", "where you place them anew is saved by itself"),
+}
 
 
 def page(here: Desk) -> None:
@@ -38,7 +43,20 @@ def page(here: Desk) -> None:
         name_structures(here, label_set)
     ids = [entry.scan.id for entry in worklist]
     after = ids[ids.index(scan) + 1 :]
+    say_sent_back(here, Case(scan, label_set))
     paint(here, Case(scan, label_set), after[0] if after else None)
+
+
+def say_sent_back(here: Desk, case: Case) -> None:
+    """Why a reviewer sent the label back, until it is mended."""
+    for version, why in here.workspace.signing.to_mend():
+        if (version.scan_id, version.label_set_id) == (case.scan, case.label_set):
+            what, ends = _MENDED[version.content]
+            st.warning(
+                f"{plain(why.reviewer)} sent the {what} back on {why.made:%d %B %Y}: "
+                f"**{plain(why.reason)}**  \nMend it; {ends}. Then it is looked at again. Until "
+                "then nothing is learned from it."
+            )
 
 
 def choose(worklist: Sequence[Entry]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -50,7 +51,8 @@ def page(here: Desk) -> None:
     st.html(_LOOK)
     with said_plainly():
         top(here)
-    shown = sifted(here, everything)
+    complaints = complaints_of(here)
+    shown = sifted(here, everything, complaints)
     if not shown:
         st.info("No scan is like that: change what is searched for above.")
         return
@@ -59,9 +61,10 @@ def page(here: Desk) -> None:
     seen = shown[(number - 1) * _LENGTH :][:_LENGTH]
     with said_plainly():  # what is refused there leaves the list, and what is chosen in it
         together(here, seen, everything)
-    predicted = {row.scan_id for row in here.workspace.models.predictions()}
+    to_review = {row.scan_id for row in here.workspace.models.predictions()}
+    to_review |= {one.scan for one in here.workspace.signing.waiting() if one.signable(here.person)}
     for entry in seen:
-        line(here, entry, is_predicted=entry.scan.id in predicted)
+        line(here, entry, complaints[entry.scan.id], is_open=entry.scan.id in to_review)
     turn(number, pages, len(shown))
 
 
@@ -92,12 +95,22 @@ def top(here: Desk) -> None:
             back_up(here)
 
 
+def complaints_of(here: Desk) -> defaultdict[int, list[str]]:
+    """Why labels were sent back, by scan; none once they are mended."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for version, why in here.workspace.signing.to_mend():
+        said = f"sent back by {why.reviewer}: {why.reason}"
+        if said not in found[version.scan_id]:
+            found[version.scan_id].append(said)
+    return found
+
+
 @dataclass(frozen=True)
 class Sieve:
     """Which scans are to be seen.
 
     Args:
-        text: in the name, the patient's made-up name, a tag or a warning.
+        text: in the name, the patient's made-up name, a tag, a warning, or why it was sent back.
         statuses: any of these; all if empty.
         reader: whose; None for anybody's, empty for nobody's.
         tags: all of these.
@@ -108,10 +121,11 @@ class Sieve:
     reader: str | None = None
     tags: tuple[str, ...] = ()
 
-    def passes(self, entry: Entry) -> bool:
+    def passes(self, entry: Entry, complaints: Sequence[str] = ()) -> bool:
         """Whether a scan is to be seen."""
         scan = entry.scan
-        words = " ".join([scan.name, entry.patient, *entry.tags, *map(str, scan.warnings)])
+        said = [scan.name, entry.patient, *entry.tags, *map(str, scan.warnings), *complaints]
+        words = " ".join(said)
         return (
             self.text.casefold() in words.casefold()
             and (not self.statuses or scan.status in self.statuses)
@@ -120,7 +134,9 @@ class Sieve:
         )
 
 
-def sifted(here: Desk, everything: Sequence[Entry]) -> Sequence[Entry]:
+def sifted(
+    here: Desk, everything: Sequence[Entry], complaints: Mapping[int, Sequence[str]]
+) -> Sequence[Entry]:
     """The scans to be seen, in the order asked for."""
     readers = sorted({entry.scan.reader for entry in everything if entry.scan.reader})
     tags = sorted({tag for entry in everything for tag in entry.tags})
@@ -138,7 +154,15 @@ def sifted(here: Desk, everything: Sequence[Entry]) -> Sequence[Entry]:
     if by == "usefulness":
         offer_ranking(here, everything)
     ordered = everything if by == "name" else here.workspace.scans.list(order=by)
-    return [entry for entry in ordered if sieve.passes(entry)]
+    say_sent_back(everything, complaints)
+    return [entry for entry in ordered if sieve.passes(entry, complaints.get(entry.scan.id, ()))]
+
+
+def say_sent_back(everything: Sequence[Entry], complaints: Mapping[int, Sequence[str]]) -> None:
+    """Labels that a reviewer sent back wait for whoever drew them, wherever they are in the list."""
+    if count := sum(bool(complaints.get(entry.scan.id)) for entry in everything):
+        scans = "The label of 1 scan was" if count == 1 else f"The labels of {count} scans were"
+        st.warning(f"{scans} sent back to be mended: search for “sent back”.")
 
 
 def offer_ranking(here: Desk, everything: Sequence[Entry]) -> None:
@@ -172,20 +196,24 @@ def told_of_ranking(errand: Errand) -> None:
         st.caption("Worked out.")
 
 
-def line(here: Desk, entry: Entry, *, is_predicted: bool) -> None:
+def line(here: Desk, entry: Entry, complaints: Sequence[str], *, is_open: bool) -> None:
     """A scan, to be chosen or opened."""
     scan = entry.scan
     with st.container(border=True):
         box, what, act = st.columns([0.3, 10, 2.4], vertical_alignment="center")
         box.checkbox(f"Choose {plain(scan.name)}", key=_box(entry), label_visibility="collapsed")
         what.html(
-            told(entry, here.site.thumbnails.link(scan.id, here.person), patient(here, entry))
+            told(
+                entry,
+                here.site.thumbnails.link(scan.id, here.person),
+                patient(here, entry),
+                complaints,
+            )
         )
         with act.container(horizontal=True, horizontal_alignment="right"):
             if here.may("label") and st.button("Label", key=f"label {scan.id}"):
                 open_in(scan.id, "pages/label.py")
-            reviews = is_predicted and here.may("review")
-            if reviews and st.button("Review", key=f"review {scan.id}"):
+            if is_open and here.may("review") and st.button("Review", key=f"review {scan.id}"):
                 open_in(scan.id, "pages/review.py")
 
 
@@ -195,7 +223,7 @@ def open_in(scan: int, where: str) -> None:
     st.switch_page(where)
 
 
-def told(entry: Entry, picture: str, patient: str) -> str:
+def told(entry: Entry, picture: str, patient: str, complaints: Sequence[str] = ()) -> str:
     """A scan as HTML; whatever comes from files or people is but text in it."""
     scan, grid = entry.scan, Grid.from_dict(entry.scan.grid)
     tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in entry.tags)
@@ -203,7 +231,8 @@ def told(entry: Entry, picture: str, patient: str) -> str:
     spacing = "×".join(f"{mm:.3g}" for mm in reversed(grid.spacing))
     facts = f"{_KINDS.get(scan.kind, scan.modality or 'kind not stated')}, {voxels}, {spacing} mm"
     notes = "".join(
-        f'<div class="note">&#9888; {escape(str(warning))}</div>' for warning in scan.warnings
+        f'<div class="note">&#9888; {escape(str(warning))}</div>'
+        for warning in (*complaints, *scan.warnings)
     )
     if scan.usefulness_reason:
         notes += f'<div class="why">{escape(scan.usefulness_reason)}</div>'

@@ -120,6 +120,34 @@ def rows_of(
     ]
 
 
+@st.cache_data(show_spinner="Measuring …", max_entries=64)
+def sizes_of(
+    _shelf: Shelf, case: Case, version: int, other: tuple[Case, int] | None
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows: each structure of a label, beside the patient's other scan.
+
+    Args:
+        case: that was labelled.
+        version: of its label, which is finished.
+        other: as in :func:`rows_of`.
+    """
+    drawn = _shelf.drawing(case, version).mask
+    sizes = drawn.volumes_ml()
+    columns = ["structure", "label"]
+    elsewhere = None
+    if other:
+        columns += ["other scan", "label beside other scan"]
+        elsewhere = _shelf.drawing(*other).mask.volumes_ml()
+    rows = []
+    for name in drawn.labels.names:
+        ml = sizes.get(name)
+        rows.append([name, "not looked for" if ml is None else volume(ml)])
+        if elsewhere is not None:
+            beside = Other(elsewhere.get(name), ml).cells() if ml is not None else ["–", "–"]
+            rows[-1] += beside
+    return columns, rows
+
+
 def _inside(mask: Mask, done: torch.Tensor) -> Mask:
     return replace(mask, data=mask.data.masked_fill(~done, 0))
 

@@ -1,8 +1,8 @@
-"""Which predictions a person may look through, and in which order."""
+"""What a person may look through, and in which order: what models found, and what people drew."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 from serving.shelf import Case
 
 from medlib.workspace import Entry, Seen, Status, Workspace
-from medlib.workspace.reviews import Standing, standing
-from medlib.workspace.schema import Content, Prediction, Review
+from medlib.workspace.schema import Content, Prediction, Review, Version
+from medlib.workspace.signing import Drawn
+from medlib.workspace.standing import Standing, standing
+from reviewing.oddities import Oddities
 
 if TYPE_CHECKING:
     from desk import Desk
 
+_LOOKING = "oddities"
+
 
 class Turn(StrEnum):
-    """What is to be done about a prediction, seen from one person."""
+    """What is to be done, seen from one person."""
 
     WAITING = "Waiting"
     SECOND = "Second reading"
@@ -41,6 +45,16 @@ class Item:
     prediction: Prediction
     reviews: tuple[Review, ...]
     turn: Turn
+
+    @property
+    def key(self) -> str:
+        """Tells it from all others; a prediction does not change."""
+        return f"found {self.prediction.id}"
+
+    @property
+    def name(self) -> str:
+        """For the list."""
+        return self.entry.scan.name
 
     @property
     def case(self) -> Case:
@@ -73,17 +87,81 @@ class Item:
         return len(self.prediction.figures.get("flags", ()))
 
     @property
-    def doubt(self) -> float:
-        """Of the model, 0 or more."""
-        return float(self.prediction.figures.get("doubt") or 0.0)
+    def rank(self) -> tuple[float, ...]:
+        """The oddest come first, then what the model was least sure of."""
+        doubt = float(self.prediction.figures.get("doubt") or 0.0)
+        return (-self.oddities, -doubt, 0, self.prediction.id)
 
 
-def items(here: Desk) -> list[Item]:
-    """The newest predictions of scans that are not set aside: the oddest first, then the doubtful.
+@dataclass(frozen=True)
+class ByHand:
+    """What people drew, answered and placed in a scan, and this person may sign.
+
+    Args:
+        entry: the scan that it is of.
+        drawn: all of it that waits.
+        versions: those of it that this person may sign.
+        flags: what is odd about the outline, in words.
+    """
+
+    entry: Entry
+    drawn: Drawn
+    versions: tuple[Version, ...]
+    flags: tuple[str, ...] = ()
+    turn: Turn = Turn.WAITING
+
+    @property
+    def key(self) -> str:
+        """Tells it from all others, and from what it was before somebody saved."""
+        return f"drawn {' '.join(str(version.id) for version in self.versions)}"
+
+    @property
+    def name(self) -> str:
+        """For the list."""
+        return f"{self.entry.scan.name} (drawn by people)"
+
+    @property
+    def case(self) -> Case:
+        """As the shelf calls it."""
+        return Case(self.drawn.scan, self.drawn.label_set)
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The oddest come first; of the others those that models found, then the oldest."""
+        return (-len(self.flags), 0, 1, self.versions[0].id)
+
+    def version(self, content: Content) -> Version | None:
+        """What is to be signed of one sort."""
+        return next((one for one in self.versions if one.content == content), None)
+
+
+def everything(here: Desk) -> list[Item | ByHand]:
+    """All that there is to look through, the oddest first."""
+    entries = {entry.scan.id: entry for entry in here.workspace.scans.list()}
+    found = [*items(here, entries), *by_hand(here, entries)]
+    return sorted(found, key=lambda one: one.rank)
+
+
+def by_hand(here: Desk, entries: Mapping[int, Entry]) -> list[ByHand]:
+    """What people drew and this person may sign; what is new to us is looked at meanwhile."""
+    waiting = here.workspace.signing.waiting()
+    oddities = Oddities(here.workspace)
+    if unseen := oddities.unseen(drawn.label_set for drawn in waiting):
+        here.site.errands.begin(_LOOKING, lambda report: oddities.look(unseen, report))
+    odd = oddities.of([version for drawn in waiting for version in drawn.versions])
+    found = []
+    for drawn in waiting:
+        if versions := drawn.signable(here.person):
+            flags = tuple(reason for one in versions for reason in odd.get(one.id, ()))
+            found.append(ByHand(entries[drawn.scan], drawn, versions, flags))
+    return found
+
+
+def items(here: Desk, entries: Mapping[int, Entry]) -> list[Item]:
+    """The newest predictions of scans that are not set aside.
 
     Older ones stay as long as readers differ on them, and the label waits for that.
     """
-    entries = {entry.scan.id: entry for entry in here.workspace.scans.list()}
     reviewed = here.workspace.reviews.by_prediction()
     lines: set[tuple[int, int, Content]] = set()
     found = []
@@ -96,7 +174,7 @@ def items(here: Desk) -> list[Item]:
             continue
         if is_newest or _holds_label_up(here.workspace, row, reviews):
             found.append(Item(entry, row, tuple(reviews), turn_of(reviews, here.person)))
-    return sorted(found, key=lambda one: (-one.oddities, -one.doubt, one.prediction.id))
+    return found
 
 
 def _holds_label_up(workspace: Workspace, row: Prediction, reviews: Sequence[Review]) -> bool:
@@ -119,7 +197,7 @@ def turn_of(reviews: Sequence[Review], person: str) -> Turn:
     return Turn.SECOND if len(reviews) == 1 else Turn.DECIDED
 
 
-def prior_of(workspace: Workspace, item: Item) -> Entry | None:
+def prior_of(workspace: Workspace, item: Item | ByHand) -> Entry | None:
     """Another scan of the patient, outlined as a whole by this label set: the newest brought in.
 
     When either was taken is not known here: it is the other one, and not called the earlier.
@@ -133,6 +211,6 @@ def prior_of(workspace: Workspace, item: Item) -> Entry | None:
     ]
     for entry in sorted(others, key=lambda one: -one.scan.id):
         head = workspace.versions.head(entry.scan.id, item.case.label_set)
-        if head and Seen.from_dict(head.seen).whole and not workspace.reviews.disputed([head.id]):
+        if head and Seen.from_dict(head.seen).whole and not workspace.reviews.held_up([head.id]):
             return entry
     return None

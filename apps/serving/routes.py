@@ -6,6 +6,8 @@
 - ``PUT /medlib/cases/{case}/mask?base=VERSION[&merges=VERSION][&grid=reduced]``: takes the box
   that changed since ``base`` (or since ``merges``, a version aside), gives the new version
 - ``GET``, ``PUT /medlib/cases/{case}/answers`` and ``…/points``: in JSON
+- ``GET /medlib/cases/{case}/drawn/{version}/…``: the same four, to be signed; the newest version's
+  number makes it another address, so that a browser asks anew, when somebody has saved meanwhile
 - ``POST /medlib/cases/{case}/assist``: see :mod:`serving.assistant`
 - ``GET /medlib/cases/{case}/{layer}/…``: see :mod:`serving.layers`
 """
@@ -62,12 +64,15 @@ class Scans:
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
-        entries = f"{AT}/{{content}}"
+        entries, drawn = f"{AT}/{{content}}", f"{AT}/drawn/{{version:int}}"
         return [
             Route(f"{AT}/volume", said(self._get_volume), methods=["GET"]),
             Route(f"{AT}/mask", said(self._get_mask), methods=["GET"]),
             Route(f"{AT}/mask", said(self._put_mask), methods=["PUT"]),
             Route(f"{AT}/assist", said(self._assist), methods=["POST"]),
+            Route(f"{drawn}/volume", said(self._get_volume), methods=["GET"]),
+            Route(f"{drawn}/mask", said(self._get_mask), methods=["GET"]),
+            Route(f"{drawn}/{{content}}", said(self._get_entries), methods=["GET"]),
             *self._layers.routes(self._get_volume),
             Route(entries, said(self._get_entries), methods=["GET"]),
             Route(entries, said(self._put_entries), methods=["PUT"]),
@@ -97,11 +102,11 @@ class Scans:
             mark = self._shelf.mark(case, blocks)
 
             def encode() -> bytes:
-                shown = self._shelf.drawing(case, version).shown(blocks, {"scan": mark})
-                return shown.pack()
+                return self._shelf.begun(case, version).shown(blocks, {"scan": mark}).pack()
 
             headers = {"X-Version": str(version), "X-Drawer": self._shelf.drawer(case, person)}
-            ready = self._depot.file(f"outline {mark} {version}", encode)
+            sent_back = " sent back" if self._shelf.is_sent_back(version) else ""
+            ready = self._depot.file(f"outline {mark} {version}{sent_back}", encode)
             self._shelf.note_view(case, person)
             return ready, headers
 
@@ -114,7 +119,7 @@ class Scans:
 
         def keep() -> int:
             blocks, patch = self._patch(request, case, sent)
-            drawn = self._shelf.drawing(case, merges or base).changed(patch, blocks)
+            drawn = self._shelf.begun(case, merges or base).changed(patch, blocks)
             return self._shelf.save(case, replace(drawn, version=base), by=person, merges=merges)
 
         version = await to_thread.run_sync(keep)

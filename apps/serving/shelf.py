@@ -168,6 +168,19 @@ class Shelf:
         mask = self._workspace.versions.mask(version)
         return Drawing(replace(mask, data=flat(mask)), version, Seen.from_dict(row.seen))
 
+    def begun(self, case: Case, version: int) -> Drawing:
+        """A version to go on from: what was sent back is not done any more, until that is said anew.
+
+        Raises:
+            NotThereError: as :meth:`drawing`; likewise MaskRefusedError.
+        """
+        found = self.drawing(case, version)
+        return replace(found, seen=Seen()) if self.is_sent_back(version) else found
+
+    def is_sent_back(self, version: int) -> bool:
+        """Whether a reviewer sent this version back."""
+        return self._workspace.signing.is_sent_back(version)
+
     def save(self, case: Case, drawn: Drawing, *, by: str, merges: int | None = None) -> int:
         """Keep an outline as the newest version, and give its number.
 

@@ -33,6 +33,8 @@ def say_counts(here: Desk, label_set: LabelSet, asked: Asked) -> int:
         for version in here.workspace.versions.heads(label_set.id)
         if version.content == _CONTENT[asked.what]
     ]
+    held_up = here.workspace.reviews.held_up([version.id for version in heads])
+    heads = [version for version in heads if version.id not in held_up]
     if asked.what == "question":
         heads = [version for version in heads if asked.question in version.entries]
     entries = here.workspace.scans.list()

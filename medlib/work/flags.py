@@ -58,12 +58,19 @@ def flags_of(mask: Mask, usual: Mapping[str, Sequence[float]]) -> tuple[Flag, ..
         liver was not found, and is in all 2 scans learned from
     """
     volumes = mask.volumes_ml()
-    return (
-        *_empty(volumes, usual),
-        *_far_off(volumes, usual),
-        *_islands(mask, volumes),
-        *_sides(mask, volumes),
-    )
+    return (*odd_sizes(volumes, usual), *odd_shapes(mask, volumes))
+
+
+def odd_sizes(
+    volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]
+) -> tuple[Flag, ...]:
+    """What is not there, or far larger or smaller than usual; the arguments are millilitres."""
+    return (*_empty(volumes, usual), *_far_off(volumes, usual))
+
+
+def odd_shapes(mask: Mask, volumes: Mapping[str, float]) -> tuple[Flag, ...]:
+    """What is in pieces, on the wrong side, or unlike the other side; its millilitres are known."""
+    return (*_islands(mask, volumes), *_sides(mask, volumes))
 
 
 def _empty(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]) -> Iterator[Flag]:

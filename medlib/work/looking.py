@@ -28,11 +28,12 @@ _ENOUGH = 3  # others that say how large a structure usually is
 
 
 def state_of(workspace: Workspace, label_set: int, asked: Asked) -> str:
-    """Names what is labelled now: as long as it is the same, a look need not be taken again."""
-    heads = sorted(version.id for version in workspace.versions.heads(label_set))
+    """Names what is learned from now: as long as it is the same, a look need not be taken again."""
+    heads = {version.id for version in workspace.versions.heads(label_set)}
+    learned = sorted(heads - workspace.reviews.held_up(heads))
     tests = sorted(entry.scan.id for entry in workspace.scans.list(tag="test"))
     row = workspace.label_sets.get(label_set)
-    return digest_of(label_set, row.revision, asdict(asked), heads, tests)
+    return digest_of(label_set, row.revision, asdict(asked), learned, tests)
 
 
 def look(

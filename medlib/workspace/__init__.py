@@ -12,10 +12,10 @@ from medlib.workspace.identities import Person
 from medlib.workspace.jobs import JobLostError
 from medlib.workspace.label_sets import Question, questions_of, table_of
 from medlib.workspace.people import may
-from medlib.workspace.reviews import Standing
 from medlib.workspace.scans import Entry, Imported
 from medlib.workspace.schema import Content, Decision, Progress, Role, Status
 from medlib.workspace.seen import Merge, Seen, merge
+from medlib.workspace.standing import Standing
 from medlib.workspace.workspace import Workspace
 
 __all__ = [

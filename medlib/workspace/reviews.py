@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,27 +22,10 @@ from medlib.workspace.schema import (
     Version,
 )
 from medlib.workspace.seen import Seen
+from medlib.workspace.standing import Standing, is_sent_back, standing, weighed
 from medlib.workspace.versions import head, put
 
-_ADJUDICATION = 3
 _ACCEPTED = "accepted"
-
-
-class Standing(StrEnum):
-    """How far the review of a prediction has come."""
-
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    CORRECTED = "corrected"
-    REJECTED = "rejected"
-    DISPUTED = "disputed"
-
-
-_OUTCOME = {
-    Decision.ACCEPT: Standing.ACCEPTED,
-    Decision.CORRECT: Standing.CORRECTED,
-    Decision.REJECT: Standing.REJECTED,
-}
 
 
 class Reviews:
@@ -64,8 +46,9 @@ class Reviews:
         """Accept, correct or reject a prediction.
 
         What is accepted becomes the label version that counts, unless somebody has labelled the
-        scan already: then that stays, and the prediction is kept as a version aside. A second
-        person's decision is the second reading; where the two differ, a third person adjudicates.
+        scan already: then that stays, and the prediction is kept as a version aside. What was sent
+        back does not stay. A second person's decision is the second reading; where the two differ,
+        a third person adjudicates.
 
         Args:
             prediction: which.
@@ -91,6 +74,8 @@ class Reviews:
                 raise WorkspaceError("both readers have decided on this prediction, and agree")
             if version is not None:
                 _check_same(row, found(session, Version, version))
+                if is_sent_back(session, version):
+                    raise WorkspaceError("this outline was sent back: mend it first")
             review = Review(
                 scan_id=row.scan_id,
                 prediction_id=prediction,
@@ -124,10 +109,12 @@ class Reviews:
             return _of(session, prediction)
 
     def by_prediction(self) -> dict[int, list[Review]]:
-        """All decisions, in order, by the prediction that they are on."""
+        """All decisions on predictions, in order, by the prediction that they are on."""
+        query = select(Review).where(Review.prediction_id.is_not(None)).order_by(Review.round)
         found: dict[int, list[Review]] = {}
         with self._database.reading() as session:
-            for review in session.scalars(select(Review).order_by(Review.round)):
+            for review in session.scalars(query):
+                assert review.prediction_id is not None
                 found.setdefault(review.prediction_id, []).append(review)
         return found
 
@@ -141,31 +128,17 @@ class Reviews:
         Args:
             versions: each of which gets a list, in the order in which was decided.
         """
-        found: dict[int, list[Review]] = {version: [] for version in versions}
-        asked = select(Review.prediction_id).where(Review.version_id.in_(found))
-        query = select(Review).where(Review.prediction_id.in_(asked)).order_by(Review.round)
-        by_prediction: dict[int, list[Review]] = {}
         with self._database.reading() as session:
-            for review in session.scalars(query):
-                by_prediction.setdefault(review.prediction_id, []).append(review)
-        for reviews in by_prediction.values():
-            stands = standing(reviews)
-            for review in reviews:
-                agrees = _OUTCOME[review.decision] == stands != Standing.REJECTED
-                if agrees and review.version_id in found:
-                    found[review.version_id].append(review)
-        return found
+            return weighed(session, versions)[0]
 
-    def disputed(self, versions: Collection[int]) -> set[int]:
-        """Those of the versions that came of a decision on which readers differ."""
-        query = select(Review).where(Review.version_id.in_(versions))
+    def held_up(self, versions: Collection[int]) -> set[int]:
+        """Those of the versions that nothing is learned from.
+
+        Readers differ on the prediction that they came of; or a reviewer sent them back, or the
+        very same before, and nobody stands behind them since.
+        """
         with self._database.reading() as session:
-            return {
-                review.version_id
-                for review in session.scalars(query)
-                if review.version_id is not None
-                and standing(_of(session, review.prediction_id)) == Standing.DISPUTED
-            }
+            return weighed(session, versions)[1]
 
     # --- comments ------------------------------------------------------------------------------
 
@@ -201,15 +174,6 @@ class Reviews:
             return [*session.scalars(query)]
 
 
-def standing(reviews: Sequence[Review]) -> Standing:
-    """What decisions on one prediction come to."""
-    if not reviews:
-        return Standing.WAITING
-    if len(reviews) >= _ADJUDICATION or len({review.decision for review in reviews}) == 1:
-        return _OUTCOME[reviews[-1].decision]
-    return Standing.DISPUTED
-
-
 def _of(session: Session, prediction: int) -> list[Review]:
     query = select(Review).filter_by(prediction_id=prediction).order_by(Review.round)
     return [*session.scalars(query)]
@@ -225,9 +189,13 @@ def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool)
     """The version that an accepted prediction becomes; on top of what there is if it ``decides``."""
     current = head(session, prediction.scan_id, prediction.label_set_id, prediction.content)
     is_same = current is not None and _holds(current, prediction)
-    if current is not None and is_same and current.seen["whole"] and current.annotated is None:
+    is_refused = current is not None and is_sent_back(session, current.id)
+    is_whole = current is not None and current.seen["whole"] and current.annotated is None
+    if current is not None and is_same and is_whole and not is_refused:
         return current.id
-    on_top = current is not None and (decides or is_same or current.origin == _ACCEPTED)
+    on_top = current is not None and (
+        decides or is_same or is_refused or current.origin == _ACCEPTED
+    )
     version = Version(
         scan_id=prediction.scan_id,
         label_set_id=prediction.label_set_id,

@@ -316,14 +316,24 @@ class Prediction(Row):
 
 
 class Review(Row):
-    """A person's decision on a prediction or a version."""
+    """A person's decision on a prediction, or, where it names none, on a label version."""
 
     __tablename__ = "reviews"
-    __table_args__ = (UniqueConstraint("prediction_id", "round"),)
+    __table_args__ = (
+        UniqueConstraint("prediction_id", "round"),
+        Index(
+            "one_decision_a_label",
+            "version_id",
+            unique=True,
+            sqlite_where=text("prediction_id IS NULL"),
+            postgresql_where=text("prediction_id IS NULL"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     scan_id: Mapped[int] = mapped_column(ForeignKey("scans.id"), index=True)
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
-    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))  # what came of it
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("predictions.id"), index=True)
+    # What came of the prediction; or the label that the decision is on.
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))
     round: Mapped[int]  # 1 first reader, 2 second, 3 adjudication
     decision: Mapped[Decision]
     reason: Mapped[str] = mapped_column(Text)

@@ -29,7 +29,8 @@ class Source:
     Args:
         scans: of the workspace.
         versions: likewise.
-        reviews: likewise; nothing is learned from what readers differ on, until it is decided.
+        reviews: likewise; nothing is learned from what readers differ on, until it is decided, nor
+            from what a reviewer sent back.
         folder: where files that only training needs are made; they may be deleted at any time.
     """
 
@@ -46,8 +47,9 @@ class Source:
         cases: list[Case] = []
         test: list[Case] = []
         set_aside: list[tuple[str, str]] = []
+        by_scan = self._heads(label_set)
         for entry in self._scans.list():
-            heads = self._heads(entry.scan, label_set)
+            heads = by_scan.get(entry.scan.id)
             if not heads or entry.scan.status not in statuses:
                 continue
             try:
@@ -62,11 +64,15 @@ class Source:
         table = learned_table(table_of(label_set))
         return Pairing(tuple(cases), table, tuple(set_aside), tuple(test))
 
-    def _heads(self, scan: Scan, label_set: LabelSet) -> dict[Content, Version]:
-        found = {c: self._versions.head(scan.id, label_set.id, c) for c in Content}
-        heads = {c: version for c, version in found.items() if version is not None}
-        disputed = self._reviews.disputed([version.id for version in heads.values()])
-        return {c: version for c, version in heads.items() if version.id not in disputed}
+    def _heads(self, label_set: LabelSet) -> dict[int, dict[Content, Version]]:
+        """What counts, by scan; without what waits for a decision."""
+        versions = self._versions.heads(label_set.id)
+        held_up = self._reviews.held_up([version.id for version in versions])
+        found: dict[int, dict[Content, Version]] = {}
+        for version in versions:
+            if version.id not in held_up:
+                found.setdefault(version.scan_id, {})[version.content] = version
+        return found
 
     def _case(self, scan: Scan, label_set: LabelSet, heads: dict[Content, Version]) -> Case:
         from medlib.data import Case

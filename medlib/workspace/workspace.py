@@ -24,6 +24,7 @@ from medlib.workspace.people import People
 from medlib.workspace.reviews import Reviews
 from medlib.workspace.scans import Scans
 from medlib.workspace.schema import Event, ScanFile, Setting, Status, Version
+from medlib.workspace.signing import Signing
 from medlib.workspace.source import Source
 from medlib.workspace.versions import Versions
 
@@ -53,7 +54,8 @@ class Workspace:
         label_sets: what is asked of scans.
         versions: what was said of them.
         models: that were trained, and what they found.
-        reviews: decisions and comments.
+        reviews: decisions on what models found, and comments.
+        signing: decisions on what people drew.
         jobs: for workers.
         people: accounts, sessions.
         links: signed, for what a browser fetches by itself.
@@ -87,6 +89,7 @@ class Workspace:
         self.versions = Versions(self._database, self._files)
         self.models = Models(self._database, self._files)
         self.reviews = Reviews(self._database)
+        self.signing = Signing(self._database)
         self.jobs = Jobs(self._database)
         self.people = People(self._database)
         self.links = Links(self.folder / "links.key")

@@ -119,7 +119,10 @@ def press(app, label):
 
 def test_the_odd_one_comes_first_then_the_doubtful(run):
     app = run()
-    assert [app.selectbox[0].value, *app.selectbox[0].options] == [3, "case_2", "case_0", "case_1"]
+    assert [app.selectbox[0].value, *app.selectbox[0].options] == [
+        *("found 3", "case_2", "case_0", "case_1"),
+        "case_1 (drawn by people)",
+    ]
     assert any("is odd" in warning.value for warning in app.warning)
     assert not any(HOSTILE in warning.value for warning in app.warning), "never as markup"
 
@@ -132,7 +135,7 @@ def test_what_is_accepted_counts_and_the_next_one_follows(run, workspace):
     assert torch.equal(
         workspace.versions.mask(head.id).data, outline(workspace.scans.grid(3), 3).data
     )
-    assert app.selectbox[0].value == 1, "the next"
+    assert app.selectbox[0].value == "found 1", "the next"
 
 
 def test_a_rejection_needs_a_reason(run, workspace):
@@ -196,14 +199,14 @@ def test_who_may_not_review_is_told(run, workspace):
 def test_a_key_pressed_on_what_is_shown_decides_on_nothing_else(run, workspace):
     """Meanwhile somebody else decided, or a model looked again: nobody has seen what is there now."""
     app = run("ada")
-    assert app.selectbox[0].value == 3
+    assert app.selectbox[0].value == "found 3"
     workspace.reviews.decide(3, Decision.REJECT, by="bob", reason="outline wrong")
     press(app, "Accept")
     assert [review.reviewer for number in (1, 2, 3) for review in workspace.reviews.of(number)] == [
         "bob"
     ]
     assert any("meanwhile" in info.value for info in app.info)
-    shown = app.selectbox[0].value
+    shown = int(app.selectbox[0].value.removeprefix("found "))
     newer = workspace.models.keep_mask(
         1, shown, outline(workspace.scans.grid(shown), 0), by="worker", figures={}
     )
@@ -404,9 +407,19 @@ def test_in_a_browser(workspace, tmp_path):
             page.screenshot(path=tmp_path / "doubt.png")
             with page.expect_response(lambda r: "/found/1/mask" in r.url):
                 page.get_by_role("button", name="Accept").click()
+            with page.expect_response(lambda r: "/found/2/mask" in r.url):
+                page.keyboard.press("n")
+            with page.expect_response(lambda r: "/drawn/1/mask" in r.url):
+                page.keyboard.press("n")
+            page.get_by_text("Drawn by people: bob").wait_for()
+            page.locator(".viewer .state.saved").wait_for()
+            page.screenshot(path=tmp_path / "drawn.png")
+            page.keyboard.press("a")
+            page.get_by_text("Drawn by people: bob").wait_for(state="detached")
             browser.close()
     finally:
         server.kill()
         server.wait()
     (review,) = workspace.reviews.of(3)
     assert review.decision == Decision.ACCEPT
+    assert [one.version_id for one in workspace.reviews.approving([1])[1]] == [1]

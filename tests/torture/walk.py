@@ -3,7 +3,7 @@
     PYTHONPATH=tests python tests/torture/walk.py FOLDER [--minutes 2]
 
 First start, sample scans, one scan outlined by painting and one with the machine's help, a training,
-a review with one correction, a second training, an export for the archive. The reader knows the true
+a signature, a review with one correction, a second training, an export for the archive. The reader knows the true
 outlines, so that it is known where to click. Arrays are compared on the way: what was painted with what
 is stored, what was accepted with what the model found, what is exported with what was accepted.
 Clicks and keys beside painting, and minutes, are counted up to the first reviewed prediction, and
@@ -240,6 +240,11 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     page.wait_for_timeout(4000)
     walker.picture("train")
     walker.click("Review", "link")
+    page.get_by_text("Drawn by people").wait_for()  # the scan that was worked on last
+    page.locator(".viewer .state.saved").wait_for()
+    walker.picture("sign")
+    with page.expect_response(lambda r: "/found/" in r.url):
+        walker.click("Sign")
     page.locator(".viewer .state.saved").wait_for()
     walker.picture("review")
     with page.expect_response(lambda r: "/found/" in r.url):
@@ -249,6 +254,8 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
         accepted = next(r for p in it.models.predictions() for r in it.reviews.of(p.id))
         found = it.models.mask(accepted.prediction_id).data
         assert (it.versions.mask(accepted.version_id).data == found).all()
+        drawn = it.versions.head(second, 1).id
+        assert len(it.reviews.approving([drawn])[drawn]) == 1
     walker.click("Correct")
     page.locator(".viewer .state.saved").wait_for()
     walker.until("v.isReady && /^\\d+-\\d+$/.test(v.data.case) && v.keeper.version > 0")
@@ -267,7 +274,7 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     page.get_by_text("For the archive").first.click()
     page.wait_for_timeout(2000)
     walker.picture("export")
-    page.get_by_role("button", name="Export 2 scans").click()
+    page.get_by_role("button", name="Export 3 scans").click()
     with page.expect_download() as fetched:
         page.get_by_role("link", name="Download").click()
     archive = there / "export.zip"

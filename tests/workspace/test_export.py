@@ -253,6 +253,34 @@ def test_disputed_and_rejected_outlines_are_not_called_reviewed(clinic, tmp_path
     assert workspace.reviews.approving([drawn.id]) == {drawn.id: []}
 
 
+def test_what_was_signed_is_verified_by_its_signer_and_what_was_sent_back_is_not(clinic, tmp_path):
+    pydicom = oracle("pydicom")
+    workspace, kidneys, _, second = clinic
+    name = workspace.scans.get(second).name
+    drawn = workspace.versions.head(second, kidneys)
+    workspace.signing.sign([drawn.id], Decision.ACCEPT, by="eve")
+    wish = Wish(kidneys, ("seg", "csv"), scans=frozenset({second}))
+    done = workspace.export(wish, tmp_path / "signed", by="ada")
+    report = pydicom.dcmread(done.folder / "seg" / f"{name}_report.dcm")
+    observers = [str(one.VerifyingObserverName) for one in report.VerifyingObserverSequence]
+    assert (report.VerificationFlag, observers) == ("VERIFIED", ["eve"])
+    found = pydicom.dcmread(done.folder / "seg" / f"{name}_seg.dcm")
+    assert found.ContentDescription == "reviewed by eve"
+    assert {one.SegmentAlgorithmType for one in found.SegmentSequence} == {"MANUAL"}
+    (row,) = rows(done.folder / "csv" / "scans.csv")
+    assert (row["reviewed_by"], row["status"]) == ("eve", "reviewed")
+    newer = workspace.versions.save_mask(
+        second, kidneys, _mask(workspace, second), base=drawn.id, by="bob", seen=Seen(True)
+    )
+    workspace.signing.sign([newer.id], Decision.REJECT, by="eve", reason="the left is the right")
+    with pytest.raises(WorkspaceError, match="no reviewer has accepted"):
+        workspace.export(wish, tmp_path / "refused", by="ada")
+    done = workspace.export(replace(wish, reviewed_only=False), tmp_path / "all", by="ada")
+    report = pydicom.dcmread(done.folder / "seg" / f"{name}_report.dcm")
+    assert report.VerificationFlag == "UNVERIFIED"
+    assert "VerifyingObserverSequence" not in report
+
+
 def test_what_was_no_dicom_and_what_is_half_done_gets_no_segmentation(clinic, tmp_path):
     workspace, kidneys, _, second = clinic
     third = add_scan(workspace, tmp_path / "more", "third")
