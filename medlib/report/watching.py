@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class _Recorder(Callback):
     """Is told each new line of the training record, once."""
 
+    looks_on = True
     _told: int | None = None
 
     def before_fit(self, learn: Learner) -> None:
@@ -227,6 +228,8 @@ class Pictures(Callback):
         >>> from medlib.report import Pictures
         >>> watch = Pictures("pictures", cases=2)  # learner = Learner(…, callbacks=[watch])
     """
+
+    looks_on = True
 
     def __init__(self, folder: str | Path, *, cases: int = 2, most: int = 12) -> None:
         self.folder, self.cases, self.most = Path(folder), cases, most

@@ -68,6 +68,8 @@ class Callback:
     """
 
     order: ClassVar[int] = 0
+    looks_on: ClassVar[bool] = False
+    """Whether what is learned is the same without it, as of a progress bar."""
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """What must outlive the process for a training to go on: tensors, and plain JSON values."""

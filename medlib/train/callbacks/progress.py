@@ -21,6 +21,8 @@ class Progress(Callback):
         >>> bar = Progress()  # learner = Learner(…, callbacks=[bar])
     """
 
+    looks_on = True
+
     def before_fit(self, learn: Learner) -> None:
         """Draw the bar."""
         from rich.progress import BarColumn, TextColumn
