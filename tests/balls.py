@@ -54,3 +54,34 @@ def write_balls(folder: Path, count: int) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return folder
+
+
+def findings(number):
+    """A scan with a bright ball, a dark one, both, or none, and the rows that say so."""
+    draw = np.random.default_rng(number)
+    grid = Grid.from_axes(
+        (12, 16, 18), spacing=(2, 1.5, 1.5), directions=TURN, origin=(30, -20, 400)
+    )
+    data, rows = draw.normal(0, 10, grid.shape), []
+    for look, here, start in (("bright", number % 2, 4), ("dark", number // 2 % 2, 12)):
+        if not here:
+            continue
+        middle = grid.to_patient(np.array([6, 8, start]) + draw.uniform(-2, 2, 3))
+        radius = draw.uniform(3.5, 5)
+        inside = np.linalg.norm(voxels(grid) - middle, axis=-1) <= radius
+        data[inside] = 100 if look == "bright" else -100
+        rows.append((*middle.tolist(), 2 * radius, look))
+    return MRVolume(torch.from_numpy(data[None].astype(np.float32)), grid), rows
+
+
+def write_findings(folder, count):
+    """Scans with such balls, and a table of them: where both are."""
+    (folder / "scans").mkdir()
+    with (folder / "boxes.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm", "label"])
+        for number in range(count):
+            scan, rows = findings(number)
+            write_nifti(scan, folder / "scans" / f"case_{number}.nii.gz")
+            table.writerows((f"case_{number}", *row) for row in rows or [("",) * 5])
+    return folder / "scans", folder / "boxes.csv"

@@ -1,19 +1,21 @@
 """Out-of-fold figures are honest, and what was interrupted goes on."""
 
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 
 import numpy as np
 import pytest
 import torch
-from balls import ball, write_balls
+from balls import ball, write_balls, write_findings
 from tiny import write_task
 
 import medlib
-from medlib.cross_validation import CrossValidation, Fold
+from medlib.cross_validation import CrossValidation, Fold, identity
 from medlib.data import Case, from_table, k_fold
 from medlib.models import Architecture
-from medlib.train import BestWeights, Callback, scored
+from medlib.report import write_report
+from medlib.train import BestWeights, Callback, EarlyStopping, Mixup, Progress, loss, scored
 from medlib.types import Belief, Category
 
 
@@ -33,6 +35,9 @@ class Watch(Callback):
 
     def __init__(self, *, stop_at=None):
         self.folds, self.stop_at = [], stop_at
+
+    def made_with(self):
+        return None  # it only looks on
 
     def before_fit(self, learn):
         self.folds.append((set(), {case.patient for case in learn.data.valid.cases}, learn))
@@ -64,6 +69,9 @@ def test_every_case_is_predicted_once_by_a_model_that_never_saw_its_patient(fold
     learn = prepare(medlib.classifier, folder / "table.csv", "look", callbacks=[watch])
     found = learn.cross_validate(folds=3, epochs=2, folder=tmp_path)
     assert len(watch.folds) == 3
+    text = write_report(found, tmp_path / "report.html").read_text()
+    for part in ("never saw its patient", "Word by word", "calibration error", "The folds"):
+        assert part in text
     for trained, kept, learner in watch.folds:
         assert len(trained) == 4
         assert not trained & kept
@@ -71,7 +79,10 @@ def test_every_case_is_predicted_once_by_a_model_that_never_saw_its_patient(fold
         assert sum(point.scores is not None for point in learner.record) == 1  # at the end
     assert sorted(found.scores.cases) == [f"Secret-Name_{n}" for n in range(9)]
     assert sum(len(fold.scores.cases) for fold in found.folds) == 9
-    assert set(found.intervals) >= {"bright", "dark", "AUROC"}
+    figures = {"AUROC", "average precision", "balanced accuracy", "calibration error"}
+    assert set(found.intervals) == {"bright", "dark", *figures}
+    for name in figures:
+        assert found.intervals[name].value == pytest.approx(found.scores.overall[name])
     assert found.intervals["AUROC"].patients == 6
     for fold in found.folds:  # what is reported is what this fold's own model says
         for name, belief, _ in fold.answers:
@@ -125,8 +136,16 @@ def test_what_was_interrupted_goes_on_with_the_next_fold(outlined, tmp_path):
         assert same(one.model, other.model)
     for case, row in whole.scores.cases.items():
         assert found.scores.cases[case] == pytest.approx(row, abs=1e-5, nan_ok=True)
+        again = {(one.of, one.name): one.value for one in found.scores.metrics[case]}
+        assert {name for _, name in again} >= {"Dice", "NSD", "HD95", "volume error", "lesions"}
+        measured = {(one.of, one.name): one.value for one in whole.scores.metrics[case]}
+        assert again == pytest.approx(measured, abs=1e-4, nan_ok=True)
     with pytest.raises(ValueError, match=r"fold_1.json: it is of another .*the length"):
         outline(outlined).cross_validate(folds=2, epochs=2, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"it is of another .*the optimiser"):
+        outline(outlined, decay=0.5).cross_validate(folds=2, epochs=1, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"it is of another .*the callbacks"):
+        outline(outlined, callbacks=[Mixup(0.3)]).cross_validate(folds=2, epochs=1, folder=tmp_path)
     label = outlined / "labels" / "Secret-Name_1.nii.gz"
     label.write_bytes(label.read_bytes())  # somebody has mended an outline since
     with pytest.raises(ValueError, match="what is known of them"):
@@ -134,6 +153,28 @@ def test_what_was_interrupted_goes_on_with_the_next_fold(outlined, tmp_path):
     (tmp_path / "fold_1.json").write_text('{"identity": ')
     with pytest.raises(ValueError, match=r"fold_1\.json"):
         outline(outlined).cross_validate(folds=2, epochs=1, folder=tmp_path)
+
+
+def test_a_fold_is_another_s_where_scans_boxes_or_choices_are_others(tmp_path):
+    scans, boxes = write_findings(tmp_path, 4)
+
+    def known(**choices):
+        learn = medlib.detector(scans, boxes, kind="mr", cache=False, **choices)
+        return identity(learn, k_fold(2)(learn.pairing.cases)[0], None, 1)
+
+    def changed(**choices):
+        now = known(**choices)
+        return {name for name in now if now[name] != first[name]}
+
+    first = known()
+    assert changed(callbacks=[Watch(), Progress()]) == set()
+    assert changed(callbacks=[EarlyStopping(patience=3)]) == {"the callbacks"}
+    assert changed(optimiser="sgd") == changed(clip=1.0) == {"the optimiser"}
+    assert changed(loss=partial(loss, smoothing=0.1)) == {"the loss"}
+    for file in (boxes, scans / "case_1.nii.gz"):
+        file.write_bytes(file.read_bytes())  # mended since
+        assert changed() == {"what is known of them"}
+        first = known()
 
 
 def test_the_ensemble_is_one_file_that_names_nobody(outlined, tmp_path):
@@ -145,6 +186,11 @@ def test_the_ensemble_is_one_file_that_names_nobody(outlined, tmp_path):
     scan = outlined / "images" / "Secret-Name_1.nii.gz"
     assert torch.equal(model.predict(scan).data, found.ensemble.predict(scan).data)
     assert model.metrics["labels"].keys() == {"left kidney", "right kidney"}
+    assert {one.name for one in found.totals} == {"Dice", "NSD", "HD95", "volume error"}
+    assert "HD95, mm (median)" in model.card()
+    page = write_report(found, tmp_path / "report.html").read_text()
+    for one in found.totals:
+        assert str(one.interval).replace("inf", "∞") in page
     assert "has not been measured" in model.card()
     cards = [fold.model.manifest.card() for fold in found.folds]
     assert all("no weights were chosen by them" in card for card in cards)

@@ -1,54 +1,24 @@
 """From scans and boxes to a model file that finds them in new scans."""
 
-import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from balls import TURN
-from strategies import voxels
+from balls import findings, write_findings
 
 import medlib
 from medlib.infer import BoxesOutput
-from medlib.io import read_boxes, write_nifti
+from medlib.io import read_boxes
 from medlib.models import Architecture
-from medlib.space import Grid
 from medlib.train import Fingerprint, plan_for
 from medlib.transforms import Spacing
-from medlib.types import Boxes, MRVolume
-
-
-def balls(number):
-    """A scan with a bright ball, a dark one, both, or none, and the rows that say so."""
-    draw = np.random.default_rng(number)
-    grid = Grid.from_axes(
-        (12, 16, 18), spacing=(2, 1.5, 1.5), directions=TURN, origin=(30, -20, 400)
-    )
-    data, rows = draw.normal(0, 10, grid.shape), []
-    for look, here, start in (("bright", number % 2, 4), ("dark", number // 2 % 2, 12)):
-        if not here:
-            continue
-        middle = grid.to_patient(np.array([6, 8, start]) + draw.uniform(-2, 2, 3))
-        radius = draw.uniform(3.5, 5)
-        inside = np.linalg.norm(voxels(grid) - middle, axis=-1) <= radius
-        data[inside] = 100 if look == "bright" else -100
-        rows.append((*middle.tolist(), 2 * radius, look))
-    return MRVolume(torch.from_numpy(data[None].astype(np.float32)), grid), rows
+from medlib.types import Boxes
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     folder = tmp_path_factory.mktemp("balls")
-    (folder / "scans").mkdir()
-    with (folder / "boxes.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm", "label"])
-        for number in range(12):
-            scan, rows = balls(number)
-            write_nifti(scan, folder / "scans" / f"case_{number}.nii.gz")
-            table.writerows((f"case_{number}", *row) for row in rows or [("",) * 5])
-    task = (folder / "scans", folder / "boxes.csv")
+    task = write_findings(folder, 12)
     plan = medlib.detector(*task, kind="mr").plan
     small = Architecture.residual_unet(channels=(8, 16, 32), strides=((1, 2, 1), (2, 2, 2)))
     plan = replace(plan, architecture=small, rate=1e-2)
@@ -62,7 +32,7 @@ def test_balls_are_found_and_told_apart(learned):
     assert learned.scores.overall["FROC"] > 0.8
     assert set(learned.scores.labels) == {"bright", "dark"}
     for number in (103, 101, 102, 100):
-        scan, rows = balls(number)
+        scan, rows = findings(number)
         found = learned.predict(scan)
         assert isinstance(found, Boxes)
         sure = [k for k, score in enumerate(found.scores) if score > 0.3]
@@ -76,7 +46,7 @@ def test_balls_are_found_and_told_apart(learned):
 
 
 def test_the_model_file_finds_the_same(learned, tmp_path):
-    scan, _ = balls(103)
+    scan, _ = findings(103)
     model = medlib.load(learned.save(tmp_path / "balls.medlib"))
     ours, theirs = learned.predict(scan), model.predict(scan)
     assert np.abs(ours.corners - theirs.corners).max() < 1e-3

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isnan, nan
+from math import isnan
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from medlib.package import Ensemble, Model
 from medlib.train import Scores, scored
-from medlib.train.intervals import FloatArray, Interval, area, bootstrap, part_intervals
-from medlib.train.scores import plain, true_words
-from medlib.types import Belief, Kind
+from medlib.train.intervals import Interval, overall_intervals, part_intervals
+from medlib.train.scores import plain
+from medlib.train.totals import Total, totals
+from medlib.types import Kind
 
 Answer = tuple[str, Kind, Kind]
 """A case's name, what was predicted, and the truth."""
@@ -27,7 +26,8 @@ class Fold:
 
     Args:
         model: trained on all cases but these.
-        scores: of the cases that were kept back.
+        scores: of the cases that were kept back, with all that was measured of each
+            (``scores.metrics``; of masks, Dice, NSD, HD95, volumes and lesions).
         answers: (name, prediction, truth) of each, where it is no picture: what figures of all
             cases together are made from.
         trained_on: how many cases.
@@ -55,29 +55,34 @@ class CrossValidation:
     def scores(self) -> Scores:
         """The figures of all cases, each predicted once, by a model that never saw its patient.
 
-        The area under the ROC curve compares two cases only where one model predicted both: the
-        models have no common scale (Airola et al. 2011).
+        The areas under the ROC curve and under precision over recall compare two cases only where
+        one model predicted both: the models have no common scale (Airola et al. 2011).
         """
+        answers = [answer for fold in self.folds for answer in fold.answers]
+        if answers:
+            model = {name: k for k, fold in enumerate(self.folds) for name, *_ in fold.answers}
+            return scored(answers, within=model)
         first = self.folds[0].scores
         cases = {case: row for fold in self.folds for case, row in fold.scores.cases.items()}
-        answers = [answer for fold in self.folds for answer in fold.answers]
-        together = dict(scored(answers).overall) if answers else {}
-        if "AUROC" in together:
-            together["AUROC"] = float(self._area()(np.ones((1, len(answers))))[0])
-        return Scores(cases, first.measure, first.errors, together)
+        rows = {case: row for fold in self.folds for case, row in fold.scores.metrics.items()}
+        return replace(first, cases=cases, metrics=rows)
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """The mean of each part (label, landmark, answer), and its 95% interval over patients.
+        """The mean of each part (label, landmark, answer), and figures of all cases together.
+
+        With 95% intervals over patients.
 
         How the figures would be with other patients of the same sort; not how they would be with
         models that were trained on others.
         """
-        found = part_intervals(self.scores, self.patients)
-        if "AUROC" in self.scores.overall:
-            whose = [self.patients[name] for fold in self.folds for name, *_ in fold.answers]
-            found["AUROC"] = bootstrap(self._area(), whose)
-        return found
+        parts = part_intervals(self.scores, self.patients)
+        return parts | overall_intervals(self.scores, self.patients)
+
+    @cached_property
+    def totals(self) -> tuple[Total, ...]:
+        """Every figure of every part, likewise with its interval: of masks, NSD and so on too."""
+        return totals(self.scores.metrics, self.patients)
 
     def worst(self, count: int = 5) -> list[tuple[str, float]]:
         """The cases that were predicted worst, and the mean of their figures, worst first."""
@@ -99,7 +104,8 @@ class CrossValidation:
             ValueError: when what they find has no mean, as boxes have not.
         """
         measured = self.to_dict() | {"cases": len(self.scores.cases)}
-        del measured["worst"]  # names of patients' scans stay here
+        for named in ("worst", "metrics"):  # names of patients' scans stay here
+            del measured[named]
         folds = [fold.trained_on for fold in self.folds]
         training = {"cases": len(self.scores.cases), "trained_on": folds}
         members = tuple(fold.model for fold in self.folds)
@@ -111,6 +117,7 @@ class CrossValidation:
         found["intervals"] = {
             name: [plain(i.low), plain(i.high)] for name, i in self.intervals.items()
         }
+        found["figures"] = [total.to_dict() for total in self.totals]
         found["patients"] = len(set(self.patients.values()))
         found["folds"] = [
             {
@@ -129,9 +136,9 @@ class CrossValidation:
         better = "0 is perfect" if scores.errors else "1 is perfect"
         rows = [f"  {name:24} {interval}" for name, interval in self.intervals.items()]
         rows += [
-            f"  {name:24} {value:.3g}"
-            for name, value in scores.overall.items()
-            if name not in self.intervals
+            f"  {': '.join(filter(None, (one.of, one.heading))):24} {one.interval}"
+            for one in self.totals
+            if one.name != scores.measure
         ]
         worst = ", ".join(f"{case} {value:.3g}" for case, value in self.worst())
         return "\n".join(
@@ -148,29 +155,6 @@ class CrossValidation:
                 f"  worst: {worst}",
             ]
         )
-
-    def _area(self) -> Callable[[FloatArray], FloatArray]:
-        """The mean area over all words that can be told apart, for intervals."""
-        rows = [
-            (number, prediction, true_words(truth))
-            for number, fold in enumerate(self.folds)
-            for _, prediction, truth in fold.answers
-            if isinstance(prediction, Belief)
-        ]
-        within = [number for number, *_ in rows]
-        shares = np.array([belief.shares for _, belief, _ in rows])
-        true = np.array([words for *_, words in rows])
-        areas = [area(s, t, within=within) for s, t in zip(shares.T, true.T, strict=True)]
-
-        def mean_area(weights: FloatArray) -> FloatArray:
-            each = np.array([one(weights) for one in areas])
-            known = ~np.isnan(each)
-            total, count = np.where(known, each, 0).sum(0), known.sum(0)
-            found: FloatArray = np.full(len(weights), nan)
-            np.divide(total, count, out=found, where=count > 0)
-            return found
-
-        return mean_area
 
 
 def _figure(scores: Scores) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from medlib.cross_validation.figures import Fold
 from medlib.data import Case
@@ -96,6 +100,7 @@ def identity(
 ) -> dict[str, str]:
     """What must be the same for a fold to be the same one, by what it is called."""
     learner, plan = learn.learner, learn.plan.to_dict()
+    optimiser = getattr(learner.optimiser, "optimizer", learner.optimiser)  # within accelerate's
     known = {
         "the cases": [[case.name, case.patient] for case in learn.pairing.cases],
         "the training cases": sorted(case.name for case in split[0]),
@@ -104,6 +109,17 @@ def identity(
         "the plan": plan,
         "the length": [minutes, epochs],
         "the choices": [learner.seed, learner.batch_size, learner.accumulate, learner.rate],
+        "the optimiser": [
+            type(optimiser).__qualname__,
+            learner.clip,
+            [[group["pace"], group["weight_decay"]] for group in optimiser.param_groups],
+        ],
+        "the loss": _said(learner.loss),
+        "the callbacks": [
+            [type(one).__qualname__, settings]
+            for one in learner.callbacks
+            if (settings := one.made_with()) is not None
+        ],
         "the pretrained weights": str(learn.loaded),
     }
     return {
@@ -112,9 +128,39 @@ def identity(
     }
 
 
+def _said(value: object) -> Any:
+    """What a loss is, in plain values: whose it is, and what it was made with."""
+    if isinstance(value, partial):
+        return [_said(value.func), list(map(_said, value.args)), _named(value.keywords)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return list(map(_said, value))
+    kind = value if callable(value) and hasattr(value, "__qualname__") else type(value)
+    said = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, nn.Module):
+        return [said, repr(value), {n: t.tolist() for n, t in value.state_dict().items()}]
+    return said if kind is value else [said, _named(_made_with(value))]
+
+
+def _named(values: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _said(value) for name, value in values.items()}
+
+
+def _made_with(value: object) -> dict[str, object]:
+    """The arguments of its making that it keeps under their own names."""
+    arguments = inspect.signature(type(value)).parameters
+    return {name: getattr(value, name) for name in arguments if hasattr(value, name)}
+
+
 def _state(case: Case) -> list[Any]:
-    """What is known of a case: answers, and files by size and time of change."""
-    files = [path for path in (case.label, case.points, *case.masks.values()) if path is not None]
+    """What is known of a case: answers, and files, the scan's too, by size and time of change."""
+    drawn = (case.label, case.points, case.boxes, *case.masks.values())
+    scans = (file for stack in case.stacks for file in stack.files)
+    files = [
+        *(path for path in drawn if path is not None),
+        *dict.fromkeys(Path(f.path if f.archive is None else f.archive.path) for f in scans),
+    ]
     return [
         case.name,
         sorted(case.answers.items()),

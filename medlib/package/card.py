@@ -57,8 +57,8 @@ def _learned(training: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
-    labels, overall = metrics.get("labels") or {}, metrics.get("overall") or {}
-    if not (labels or overall):
+    tables = list(tables_of(metrics))
+    if not tables:
         return
     whose = f" of {patients} patients" if (patients := metrics.get("patients")) else ""
     yield from (
@@ -70,14 +70,33 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
             if metrics.get("chosen", True)
             else "; no weights were chosen by them."
         ),
+        *tables,
     )
+
+
+def tables_of(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Lines of tables of what was measured, each figure with its interval; none of nothing.
+
+    Args:
+        metrics: ``overall`` figures with their ``intervals``, and ``figures`` of each part as
+            :meth:`medlib.train.totals.Total.to_dict` writes them.
+    """
+    overall, intervals = metrics.get("overall") or {}, metrics.get("intervals") or {}
+    figures = metrics.get("figures") or []
     if overall:
-        yield from _table(("all cases together", ""), [(k, _figure(v)) for k, v in overall.items()])
-    if labels:
-        ends = metrics.get("intervals") or {}
-        rows = [(name, _figure(value) + _ends(ends.get(name))) for name, value in labels.items()]
-        yield from _table(("what", str(metrics.get("measure"))), rows)
-    if any(map(_ends, (metrics.get("intervals") or {}).values())):
+        rows = [(name, _figure(v) + _ends(intervals.get(name))) for name, v in overall.items()]
+        yield from _table(("all cases together", ""), rows)
+    names = list(dict.fromkeys(one["name"] for one in figures))
+    cells = {
+        (one["of"], one["name"]): _figure(one["value"]) + _ends(one["interval"]) for one in figures
+    }
+    if figures:
+        parts = dict.fromkeys(one["of"] for one in figures)
+        lines = [
+            [part or "all", *(cells.get((part, name), "–") for name in names)] for part in parts
+        ]
+        yield from _table(("what", *names), lines)
+    if any(map(_ends, [*intervals.values(), *(one["interval"] for one in figures)])):
         yield "\nIn brackets, 95 % intervals by bootstrap over patients."
 
 
@@ -88,11 +107,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
         yield f"| {cells} |"
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _figure(value: float | str | None) -> str:
+    return "–" if value is None else f"{float(value):.3f}".replace("inf", "∞")
 
 
-def _ends(ends: Sequence[float | None] | None) -> str:
+def _ends(ends: Sequence[float | str | None] | None) -> str:
     if ends is None or None in ends:
         return ""
     return f" ({_figure(ends[0])} to {_figure(ends[1])})"

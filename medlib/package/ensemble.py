@@ -22,7 +22,7 @@ from medlib._version import __version__
 from medlib.infer import Input, Output
 from medlib.infer.averaging import average, disagreement, same_question
 from medlib.io.files import FILE_ERRORS, written_whole
-from medlib.package.card import found_by
+from medlib.package.card import found_by, tables_of
 from medlib.package.handing import handed_all
 from medlib.package.model import Model, ModelError
 from medlib.types import Kind, Labels, Volume
@@ -153,16 +153,12 @@ class Ensemble:
             f"- An ensemble of {len(self.members)} networks, whose answers are averaged",
             f"- Made by medlib {__version__}",
         ]
-        if by_part := self.metrics.get("labels"):
-            measure = self.metrics.get("measure")
+        if tables := list(tables_of(self.metrics)):
             lines += [
                 "",
-                f"{measure} on {self.metrics.get('cases')} scans, each predicted by one member "
-                "that never saw its patient. The ensemble itself has not been measured:",
-                "",
-                f"| what | {measure} |",
-                "|---|---|",
-                *(f"| {name} | {_figure(value)} |" for name, value in by_part.items()),
+                f"On {self.metrics.get('cases')} scans, each predicted by one member that never "
+                "saw its patient. The ensemble itself has not been measured:",
+                *tables,
             ]
         return "\n".join(lines) + "\n"
 
@@ -248,7 +244,3 @@ def _is_ensemble(path: Path) -> bool:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

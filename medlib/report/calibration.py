@@ -8,6 +8,7 @@ from math import isnan, nan
 
 import numpy as np
 
+from medlib.train.answers import BINS, confidences
 from medlib.types import Belief, Categories, Category
 
 Truth = Category | Categories
@@ -36,7 +37,7 @@ class Reliability:
 
 
 def reliability(
-    beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int = 10
+    beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int = BINS
 ) -> Reliability:
     """How far probabilities can be taken at their word.
 
@@ -57,7 +58,7 @@ def reliability(
         >>> reliability(beliefs, truths).error
         0.25
     """
-    pairs = [pair for b, t in matched(beliefs, truths) for pair in _answers(b, t)]
+    pairs = [pair for b, t in matched(beliefs, truths) for pair in confidences(b, t)]
     sure, true = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     which = np.minimum((sure * bins).astype(int), bins - 1)
     counts = np.bincount(which, minlength=bins)
@@ -79,9 +80,3 @@ def matched(beliefs: Sequence[Belief], truths: Sequence[Truth]) -> list[tuple[Be
         said = "; ".join(", ".join(vocabulary) for vocabulary in sorted(words))
         raise ValueError(f"beliefs and truths are about other words: {said}")
     return list(zip(beliefs, truths, strict=True))
-
-
-def _answers(belief: Belief, truth: Truth) -> list[tuple[float, bool]]:
-    if isinstance(truth, Category):
-        return [(max(belief.shares), belief.category == truth)]
-    return list(zip(belief.shares, truth.vector.tolist(), strict=True))

@@ -13,6 +13,7 @@ from medlib.planes import verbatim
 from medlib.report.calibration import Truth, matched, reliability
 from medlib.space.grid import FloatArray
 from medlib.train import Scores
+from medlib.train.answers import BINS
 from medlib.train.record import Point
 from medlib.types import Belief, Categories, Category, Measurement
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 DARK, LIGHT, MUTED = "#15181c", "#e8eaed", "#a9b1ba"
 # Okabe and Ito's colours, those that stand out from dark (Color universal design, 2008).
-_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#00B485", "#F2754E")
-_MARKS = "osD^vP"
+COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#00B485", "#F2754E")
+MARKS = "osD^vP"
 _MOST = 40  # rows of a table that can still be read
 
 
@@ -47,24 +48,24 @@ def learning_curve(record: Sequence[Point]) -> Figure:
     if not record:
         raise ValueError("nothing has been recorded yet; train first")
     times, unit = _times(record)
-    figure = _figure(8.0, 5.6)
+    figure = figure_of(8.0, 5.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 3])
-    above.plot(times, [point.loss for point in record], color=_COLOURS[0], lw=1.6)
-    _style(above, y="loss in training")
+    above.plot(times, [point.loss for point in record], color=COLOURS[0], lw=1.6)
+    style(above, y="loss in training")
     measured = [(t, p.scores) for t, p in zip(times, record, strict=True) if p.scores]
     if not measured:
-        _style(below, x=unit, y="not validated yet")
+        style(below, x=unit, y="not validated yet")
         return figure
     for name, values, colour, mark in _lines([scores for _, scores in measured]):
         below.plot(
-            [t for t, _ in measured], values, color=colour, marker=mark, ms=5, label=_short(name)
+            [t for t, _ in measured], values, color=colour, marker=mark, ms=5, label=short(name)
         )
     first = measured[0][1]
     when, _ = max(reversed(measured), key=lambda pair: (_known(pair[1].merit), pair[0]))
     below.axvline(when, color=MUTED, ls="--", lw=1, label="kept")
     names = " and ".join([first.measure, *list(first.overall)[:1]])
-    _style(below, x=unit, y=f"{names}\n({'less' if first.errors else 'more'} is better)")
-    _legend(figure, below)
+    style(below, x=unit, y=f"{names}\n({'less' if first.errors else 'more'} is better)")
+    legend(figure, below)
     return figure
 
 
@@ -88,10 +89,10 @@ def _minutes(record: Sequence[Point]) -> list[float]:
 def _lines(scores: Sequence[Scores]) -> Iterator[tuple[str, list[float], str, str]]:
     """(name, values, colour, mark) of each part, or of their mean where there are many."""
     parts = list(dict.fromkeys(name for each in scores for name in each.labels))
-    if len(parts) > len(_COLOURS):
+    if len(parts) > len(COLOURS):
         yield f"mean of {len(parts)}", [each.mean for each in scores], LIGHT, "o"
         return
-    for name, colour, mark in zip(parts, _COLOURS, _MARKS, strict=False):
+    for name, colour, mark in zip(parts, COLOURS, MARKS, strict=False):
         yield name, [each.labels.get(name, nan) for each in scores], colour, mark
     if scores and scores[0].overall:
         name = next(iter(scores[0].overall))
@@ -126,7 +127,7 @@ def confusion(beliefs: Sequence[Belief], truths: Sequence[Truth]) -> Figure:
         raise ValueError("there is no case to count")
     words = beliefs[0].vocabulary
     counts, columns = _counted(pairs)
-    figure = _figure(2.4 + 1.1 * len(columns), 1.6 + 0.75 * len(words))
+    figure = figure_of(2.4 + 1.1 * len(columns), 1.6 + 0.75 * len(words))
     axes = figure.subplots()
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -134,7 +135,7 @@ def confusion(beliefs: Sequence[Belief], truths: Sequence[Truth]) -> Figure:
                           for row in zip(counts, shares, strict=True)], high=1.0)  # fmt: skip
     _ticks(axes, words, columns)
     square = len(counts) == counts.shape[1] and isinstance(truths[0], Category)
-    _style(axes, **({"x": "prediction", "y": "reference"} if square else {}), lines=False)
+    style(axes, **({"x": "prediction", "y": "reference"} if square else {}), lines=False)
     return figure
 
 
@@ -157,7 +158,7 @@ def _share(count: int, share: float) -> str:
     return f"{count}\n{share:.0%}".replace("%", " %") if count else "0"
 
 
-def calibration(beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int = 10) -> Figure:
+def calibration(beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int = BINS) -> Figure:
     """How often answers come true, by how sure the model was; on the diagonal it is as it says.
 
     Below, how many answers there are in each bin: where they are few, chance has its part.
@@ -178,20 +179,20 @@ def calibration(beliefs: Sequence[Belief], truths: Sequence[Truth], *, bins: int
     """
     found = reliability(beliefs, truths, bins=bins)
     middles = (np.arange(bins) + 0.5) / bins
-    figure = _figure(5.2, 5.6)
+    figure = figure_of(5.2, 5.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     above.plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1, label="as often as it says")
     sure, true = np.array(found.sure), np.array(found.true)
     low, high = _wilson(true, np.array(found.counts))
     above.errorbar(sure, true, yerr=(true - low, high - true), fmt="o", ms=6, lw=1.2, clip_on=False,
-                   color=_COLOURS[0], ecolor=_COLOURS[0], label="answers, with 95 % interval")  # fmt: skip
+                   color=COLOURS[0], ecolor=COLOURS[0], label="answers, with 95 % interval")  # fmt: skip
     above.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     above.set_title(f"calibration error {found.error:.2g}", color=LIGHT, fontsize=11)
-    _style(above, y="share that came true")
-    below.bar(middles, found.counts, width=0.9 / bins, color=_COLOURS[0])
-    _style(below, x="probability given", y="answers")
+    style(above, y="share that came true")
+    below.bar(middles, found.counts, width=0.9 / bins, color=COLOURS[0])
+    style(below, x="probability given", y="answers")
     below.yaxis.get_major_locator().set_params(integer=True, nbins=4)
-    _legend(figure, above)
+    legend(figure, above)
     return figure
 
 
@@ -232,15 +233,15 @@ def agreement(predictions: Sequence[Measurement], truths: Sequence[Measurement])
     unit = truths[0].unit
     said, true = (np.array([m.to(unit).value for m in ms]) for ms in (predictions, truths))
     told = "" if unit == "1" else f", {unit}"
-    figure = _figure(9.2, 4.4)
+    figure = figure_of(9.2, 4.4)
     left, right = figure.subplots(1, 2)
     ends = [min(said.min(), true.min()), max(said.max(), true.max())]
     left.plot(ends, ends, color=MUTED, ls="--", lw=1)
-    left.plot(true, said, "o", ms=6, color=_COLOURS[0], alpha=0.8)
+    left.plot(true, said, "o", ms=6, color=COLOURS[0], alpha=0.8)
     left.set_aspect("equal", adjustable="datalim")
-    _style(left, x=f"reference{told}", y=f"prediction{told}")
+    style(left, x=f"reference{told}", y=f"prediction{told}")
     middle, apart = (said + true) / 2, said - true
-    right.plot(middle, apart, "o", ms=6, color=_COLOURS[0], alpha=0.8)
+    right.plot(middle, apart, "o", ms=6, color=COLOURS[0], alpha=0.8)
     bias, deviation = float(apart.mean()), float(apart.std(ddof=1)) if len(apart) > 1 else 0.0
     for value, words in (
         (bias, "bias "),
@@ -248,12 +249,12 @@ def agreement(predictions: Sequence[Measurement], truths: Sequence[Measurement])
         (bias - 1.96 * deviation, ""),
     ):
         if words or deviation:
-            right.axhline(value, color=_COLOURS[1], lw=1.2, ls="-" if words else "--")
-            right.annotate(f"{words}{value:.3g}", (1.0, value), xytext=(4, 0), color=_COLOURS[1],
+            right.axhline(value, color=COLOURS[1], lw=1.2, ls="-" if words else "--")
+            right.annotate(f"{words}{value:.3g}", (1.0, value), xytext=(4, 0), color=COLOURS[1],
                            xycoords=("axes fraction", "data"), textcoords="offset points",
                            va="center", fontsize=9)  # fmt: skip
     right.margins(y=0.15)
-    _style(right, x=f"mean of both{told}", y=f"prediction less reference{told}")
+    style(right, x=f"mean of both{told}", y=f"prediction less reference{told}")
     return figure
 
 
@@ -279,7 +280,7 @@ def case_table(scores: Scores) -> Figure:
                       out=np.full(len(table), nan), where=known.any(1))  # fmt: skip
     order = np.argsort(-means if scores.errors else means)[:_MOST]  # NaN comes last
     cases = [list(scores.cases)[k] for k in order]
-    figure = _figure(2.6 + 1.0 * len(parts), 1.4 + 0.34 * len(cases))
+    figure = figure_of(2.6 + 1.0 * len(parts), 1.4 + 0.34 * len(cases))
     axes = figure.subplots()
     finite = table[np.isfinite(table)]
     high = float(finite.max(initial=0)) or 1.0 if scores.errors else 1.0
@@ -288,7 +289,7 @@ def case_table(scores: Scores) -> Figure:
     _ticks(axes, cases, parts)
     more = f", the worst {_MOST} of {len(table)} cases" if len(table) > _MOST else ""
     axes.set_title(f"{scores.measure}{more}", color=LIGHT, fontsize=11, pad=12)
-    _style(axes, lines=False)
+    style(axes, lines=False)
     return figure
 
 
@@ -299,13 +300,15 @@ def _number(value: float) -> str:
 # --- style --------------------------------------------------------------------------------
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure, inches wide and high."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor=DARK, layout="constrained")
 
 
-def _style(axes: Axes, *, x: str = "", y: str = "", lines: bool = True) -> None:
+def style(axes: Axes, *, x: str = "", y: str = "", lines: bool = True) -> None:
+    """Light on dark; what is written along the axes; and whether these are drawn."""
     axes.set_facecolor(DARK)
     axes.set_xlabel(verbatim(x), color=LIGHT)
     axes.set_ylabel(verbatim(y), color=LIGHT)
@@ -314,7 +317,7 @@ def _style(axes: Axes, *, x: str = "", y: str = "", lines: bool = True) -> None:
         spine.set(color=MUTED, visible=lines and side in {"left", "bottom"})
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def legend(figure: Figure, axes: Axes) -> None:
     """Above all axes, where it covers nothing."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=min(4, len(names)),
@@ -327,7 +330,7 @@ def _cells(
     """A table with shaded cells, whose words are dark on light and light on dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    shading = LinearSegmentedColormap.from_list("shading", ["#232a31", _COLOURS[0]])
+    shading = LinearSegmentedColormap.from_list("shading", ["#232a31", COLOURS[0]])
     axes.imshow(shades, cmap=shading, vmin=0, vmax=high, aspect="auto")
     rows, columns = shades.shape
     axes.hlines(np.arange(rows - 1) + 0.5, -0.5, columns - 0.5, color=DARK, lw=2)
@@ -340,12 +343,13 @@ def _cells(
 
 
 def _ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> Any:
-    axes.set_yticks(range(len(rows)), [_short(name) for name in rows], fontsize=9)
+    axes.set_yticks(range(len(rows)), [short(name) for name in rows], fontsize=9)
     turn = 35 if max(map(len, columns), default=0) > 12 and len(columns) > 1 else 0
-    axes.set_xticks(range(len(columns)), [_short(name) for name in columns], fontsize=9,
+    axes.set_xticks(range(len(columns)), [short(name) for name in columns], fontsize=9,
                     rotation=turn, ha="right" if turn else "center")  # fmt: skip
     return axes
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A name that fits beside an axis."""
     return verbatim(name if len(name) <= 28 else f"{name[:27]}…")

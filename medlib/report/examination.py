@@ -1,51 +1,45 @@
-"""A last look at a trained model: every figure of every validation case, and the ends of the row."""
+"""What a trained model makes of cases that it did not learn from: every figure of each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isnan
+from typing import TYPE_CHECKING
 
 from medlib.report.results import Ends, Result
-from medlib.train import Learner, Metric, metrics
-from medlib.train.intervals import Interval, area, bootstrap, interval, mean, median
-from medlib.types import Answer, Belief, Categories, Category, Kind, Measurement, verb
+from medlib.train import Learner, Metric, metrics, scored
+from medlib.train.answers import average_precision
+from medlib.train.intervals import Interval, area, bootstrap, overall_intervals
+from medlib.train.lesions import COUNTS
+from medlib.train.totals import Total, of_lesions, totals
+from medlib.types import Answer, Belief, Boxes, Categories, Category, Kind
 
-
-@verb
-def figures(prediction: Kind, truth: Kind) -> tuple[Metric, ...]:
-    """All that is measured of a case: :func:`medlib.train.metrics`, and what means need besides."""
-    raise AssertionError
-
-
-@figures.register
-def _(prediction: Kind, truth: Kind) -> tuple[Metric, ...]:
-    return metrics(prediction, truth)  # type: ignore[no-any-return]
-
-
-@figures.register
-def _(prediction: Measurement, truth: Measurement) -> tuple[Metric, ...]:
-    (signed,) = metrics(prediction, truth)  # whose mean is 0 where errors of both signs cancel
-    return signed, Metric(signed.of, "absolute error", abs(signed.value), signed.unit)
+if TYPE_CHECKING:
+    from medlib.cross_validation import CrossValidation
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What a trained model makes of its validation cases.
+    """What a trained model makes of cases that it did not learn from.
 
     Args:
         metrics: of each case.
         patients: whose each case is.
-        answers: of each case that is answered in words or numbers, what was said and the truth.
+        answers: of each case that is answered in words, numbers or boxes, what was said and the
+            truth.
+        models: of each of these, which of several models said it; None for a single model.
         worst: results, the worst first.
         best: results, the best first; none of them among the worst.
     """
 
     metrics: Mapping[str, tuple[Metric, ...]]
     patients: Mapping[str, str]
-    answers: Mapping[str, tuple[Answer, Answer]]
-    worst: tuple[Result, ...]
-    best: tuple[Result, ...]
+    answers: Mapping[str, tuple[Kind, Kind]]
+    models: Mapping[str, int] | None = None
+    worst: tuple[Result, ...] = ()
+    best: tuple[Result, ...] = ()
 
     @classmethod
     def of(cls, learner: Learner, *, ends: int = 3) -> Examination:
@@ -57,46 +51,53 @@ class Examination:
         """
         found, answers, row = {}, {}, Ends(worst=ends, best=ends)
         for number, (name, prediction, truth) in enumerate(learner.predictions()):
-            found[name] = figures(prediction, truth)
-            row.add(Result.of(number, name, prediction, truth))
-            if isinstance(prediction, Answer) and isinstance(truth, Answer):
+            found[name] = metrics(prediction, truth)
+            row.add(Result.of(number, name, prediction, truth, found[name]))
+            if isinstance(prediction, Answer | Boxes):
                 answers[name] = prediction, truth
         patients = {case.name: case.patient for case in learner.data.valid.cases}
-        return cls(found, patients, answers, tuple(row.worst), tuple(row.best))
+        return cls(found, patients, answers, None, tuple(row.worst), tuple(row.best))
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """What is measured: labels, landmarks, answers; ``""`` for the whole."""
-        return tuple(dict.fromkeys(m.of for row in self.metrics.values() for m in row))
+    @classmethod
+    def of_folds(cls, found: CrossValidation) -> Examination:
+        """What each fold's model made of the cases that it did not learn from."""
+        models = {name: k for k, fold in enumerate(found.folds) for name, *_ in fold.answers}
+        answers = {name: (said, so) for fold in found.folds for name, said, so in fold.answers}
+        return cls(found.scores.metrics, found.patients, answers, models)
 
-    @property
-    def measures(self) -> dict[str, str]:
-        """What is measured of them, by name, and its unit."""
-        return {m.name: m.unit for row in self.metrics.values() for m in row}
+    @cached_property
+    def totals(self) -> tuple[Total, ...]:
+        """Every figure of every part, with its interval."""
+        return totals(self.metrics, self.patients)
 
-    def interval(self, part: str, measure: str) -> Interval:
-        """The mean over the cases, or the median of distances, which are infinite where missed."""
-        of = median if self.measures[measure] == "mm" else mean
-        values = {
-            case: metric.value
+    @cached_property
+    def overall(self) -> dict[str, Interval]:
+        """Figures of all cases together, of answers and boxes, with their intervals."""
+        pairs = ((name, *pair) for name, pair in self.answers.items())
+        return overall_intervals(scored(pairs, within=self.models), self.patients)
+
+    @cached_property
+    def told(self) -> dict[str, tuple[Metric, ...]]:
+        """The metrics of each case, without lesions of structures that come in one piece."""
+        pieces = of_lesions(self.metrics)
+        return {
+            case: tuple(one for one in row if one.name not in COUNTS or one.of in pieces)
             for case, row in self.metrics.items()
-            for metric in row
-            if (metric.of, metric.name) == (part, measure)
         }
-        return interval(values, self.patients, of=of)
 
-    def areas(self) -> Iterator[tuple[str, Interval]]:
-        """The area under the ROC curve of each word that some cases are and others are not."""
-        cases, beliefs, truths = [], [], []
-        for case, (belief, truth) in self.answers.items():
-            if isinstance(belief, Belief) and isinstance(truth, Category | Categories):
-                cases.append(case)
-                beliefs.append(belief)
-                truths.append(truth)
-        whose = [self.patients[case] for case in cases]
-        for number, word in enumerate(beliefs[0].vocabulary if beliefs else ()):
-            shares = [belief.shares[number] for belief in beliefs]
-            true = [word in ((t.name,) if isinstance(t, Category) else t.names) for t in truths]
-            found = bootstrap(area(shares, true), whose)
-            if not isnan(found.value):
-                yield word, found
+    def words(self) -> Iterator[tuple[str, Interval, Interval, float]]:
+        """Of each word that some cases are and others are not: AUROC, average precision, and share."""
+        pairs = [
+            (case, said, so)
+            for case, (said, so) in self.answers.items()
+            if isinstance(said, Belief) and isinstance(so, Category | Categories)
+        ]
+        whose = [self.patients[case] for case, *_ in pairs]
+        within = None if self.models is None else [self.models[case] for case, *_ in pairs]
+        for number, word in enumerate(pairs[0][1].vocabulary if pairs else ()):
+            shares = [said.shares[number] for _, said, _ in pairs]
+            true = [word in ((t.name,) if isinstance(t, Category) else t.names) for *_, t in pairs]
+            under = bootstrap(area(shares, true, within=within), whose)
+            precision = bootstrap(average_precision(shares, true, within=within), whose)
+            if not isnan(under.value):
+                yield word, under, precision, sum(true) / len(true)

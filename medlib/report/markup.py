@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -59,3 +60,40 @@ def page(title: str, *content: str, style: str, script: str) -> str:
     )
     body = element("body", *content, element("script", Html(script)))
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def section(heading: str, *content: Html) -> Html:
+    """A part of a page under its heading."""
+    return element("section", element("h2", heading), *content)
+
+
+def muted(text: str) -> Html:
+    """A paragraph that explains."""
+    return element("p", text, class_="muted")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, sortable: bool = False) -> Html:
+    """A table, whose first column names its rows.
+
+    Args:
+        heads: of the columns.
+        rows: of cells.
+        sortable: whether its headings can be pressed.
+    """
+    titles = [
+        element("th", element("button", head, type="button") if sortable else head, scope="col")
+        for head in heads
+    ]
+    lines = [
+        element(
+            "tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])
+        )
+        for row in rows
+    ]
+    whole = element(
+        "table",
+        element("thead", element("tr", *titles)),
+        element("tbody", *lines),
+        **({"class_": "sortable"} if sortable else {}),
+    )
+    return element("div", whole, class_="wide", tabindex="0", role="group", aria_label="table")

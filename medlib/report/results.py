@@ -13,6 +13,7 @@ import torch
 from medlib.planes import focus
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
+from medlib.train.metrics import Metrics, metrics
 from medlib.train.scores import row
 from medlib.types import Kind, Mask, MultiVolume, Volume
 
@@ -43,9 +44,25 @@ class Result:
     errors: bool
 
     @classmethod
-    def of(cls, number: int, name: str, prediction: Kind, truth: Kind) -> Result:
-        """Compare both."""
-        return cls(number, name, prediction, truth, *row(prediction, truth))
+    def of(
+        cls,
+        number: int,
+        name: str,
+        prediction: Kind,
+        truth: Kind,
+        found: Metrics | None = None,
+    ) -> Result:
+        """Compare both.
+
+        Args:
+            number: of the case in its data set.
+            name: of the case.
+            prediction: on the scan's own grid.
+            truth: likewise.
+            found: what :func:`medlib.train.metrics` says of them, where that is known already.
+        """
+        known = metrics(prediction, truth) if found is None else found
+        return cls(number, name, prediction, truth, *row(prediction, truth, known))
 
     @property
     def mean(self) -> float:
@@ -68,8 +85,8 @@ class Ends:
         >>> from medlib.types import Measurement
         >>> ends = Ends(worst=1, best=1)
         >>> for number, found in enumerate((31.0, 38.0, 30.0)):
-        ...     truth = Measurement(30, "ml", "spleen")
-        ...     ends.add(Result.of(number, f"case {number}", Measurement(found, "ml"), truth))
+        ...     said, truth = (Measurement(ml, "ml", "spleen") for ml in (found, 30))
+        ...     ends.add(Result.of(number, f"case {number}", said, truth))
         >>> [str(result) for result in ends.worst], [str(result) for result in ends.best]
         (['case 1: error in ml 8'], ['case 2: error in ml 0'])
     """

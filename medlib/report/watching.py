@@ -30,6 +30,9 @@ class _Recorder(Callback):
 
     _told: int | None = None
 
+    def made_with(self) -> None:
+        """It only looks on."""
+
     def before_fit(self, learn: Learner) -> None:
         """Another training begins."""
         self._told = None
@@ -230,6 +233,9 @@ class Pictures(Callback):
 
     def __init__(self, folder: str | Path, *, cases: int = 2, most: int = 12) -> None:
         self.folder, self.cases, self.most = Path(folder), cases, most
+
+    def made_with(self) -> None:
+        """It only looks on."""
 
     def before_fit(self, learn: Learner) -> None:
         """Find out now that the folder cannot be made."""

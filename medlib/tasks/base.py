@@ -13,8 +13,9 @@ from medlib.infer import Output
 from medlib.models import Loaded
 from medlib.package import Model
 from medlib.train import Learner, Plan, Scores, Unfreeze
-from medlib.train.intervals import part_intervals
+from medlib.train.intervals import overall_intervals, part_intervals
 from medlib.train.scores import plain
+from medlib.train.totals import totals
 from medlib.types import Kind, Labels, Volume
 
 _HEAD_ALONE = 0.1  # share of a training in which only the head of a pretrained network learns
@@ -147,7 +148,7 @@ class Task:
         }
         measured = self.scores.to_dict()
         whose = {case.name: case.patient for case in data.valid.cases}
-        sure = part_intervals(self.scores, whose)
+        sure = part_intervals(self.scores, whose) | overall_intervals(self.scores, whose)
         metrics = {
             "measure": measured["measure"],
             "grid": "native",
@@ -157,6 +158,7 @@ class Task:
             "labels": measured["labels"],
             "intervals": {n: [plain(end) for end in (i.low, i.high)] for n, i in sure.items()},
             "overall": measured["overall"],
+            "figures": [one.to_dict() for one in totals(self.scores.metrics, whose)],
         }
         return Model.describe(
             self.learner.predictor, self.plan.architecture, training=training, metrics=metrics
@@ -164,7 +166,11 @@ class Task:
 
     def predict(self, study: Volume | io.Stack | str | Path) -> Kind:
         """What is found in a scan, where it is in it; see :meth:`medlib.package.Model.predict`."""
-        found: Kind = self.model.predict(study)
+        # Without its figures, whose intervals take time.
+        model = Model.describe(
+            self.learner.predictor, self.plan.architecture, training={}, metrics={}
+        )
+        found: Kind = model.predict(study)
         return found
 
     def save(self, path: str | Path) -> Path:

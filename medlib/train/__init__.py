@@ -28,7 +28,8 @@ from medlib.train.fingerprint import Fingerprint
 from medlib.train.learner import Learner
 from medlib.train.losses import loss
 from medlib.train.machine import Machine
-from medlib.train.metrics import Metric, dice, metrics
+from medlib.train.masks import dice
+from medlib.train.metrics import Metric, metrics
 from medlib.train.plan import Plan
 from medlib.train.planning import plan_for
 from medlib.train.rates import Rates, find_rate

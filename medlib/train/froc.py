@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan, nan
-from statistics import fmean
+from math import nan
 
 import numpy as np
 import numpy.typing as npt
 
 from medlib.space.grid import FloatArray
-from medlib.train.detection import area_under_precision, claims, overlaps
+from medlib.train.detection import claims, overlaps
+from medlib.train.intervals import Figure, average, share
 from medlib.types import Boxes
 
 OVERLAP = 0.1
@@ -100,42 +100,63 @@ class Found:
         mean: FloatArray = self.sensitivities(weights).mean(1)
         return mean
 
-    @property
-    def average_precision(self) -> float:
-        """The area under precision over recall, of all scans together; NaN without a finding."""
-        total = int(self.findings.sum())
-        return area_under_precision(self.hits, self.scores, total) if total else nan
+    def at(self, rate: float) -> Figure:
+        """The sensitivity at so many false positives a scan, of each draw."""
+        return lambda weights: self.sensitivities(weights, rates=(rate,))[:, 0]
+
+    def average_precision(self, weights: FloatArray) -> FloatArray:
+        """The area under precision over recall of each draw, all scans together; NaN without a finding.
+
+        With every scan once it is :func:`medlib.train.detection.area_under_precision`.
+
+        Args:
+            weights: how often each scan counts, (draw, case).
+        """
+        order = np.argsort(-self.scores, kind="stable")
+        ends = np.flatnonzero(np.append(np.diff(self.scores[order]) != 0, True)[: len(order)])
+        each, hits = weights[:, self.case[order]], self.hits[order]
+        found, said = (np.cumsum(counts, 1)[:, ends] for counts in (each * hits, each))
+        precision = np.divide(found, said, out=np.zeros_like(said), where=said > 0)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        under = (np.diff(found, axis=1, prepend=0) * envelope).sum(1)
+        return share(under, weights @ self.findings)
 
 
-def together(pairs: Sequence[tuple[Boxes, Boxes]]) -> dict[str, float]:
+def figures(pairs: Sequence[tuple[Boxes, Boxes]]) -> dict[str, Figure]:
     """Figures of all scans together, each the mean over the labels of which there is a finding.
 
     - ``FROC``: the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan;
     - ``sensitivity at 1 false positive a scan``;
     - ``mAP``: average precision, where an overlap (IoU) of 0.1 is a hit.
 
+    They are functions of how often each scan counts, for
+    :func:`medlib.train.intervals.bootstrap`.
+
     Example:
         >>> from medlib.types import Labels
         >>> box = Boxes.between([[0, 0, 0]], [[9, 9, 9]], ids=(1,), labels=Labels.of(["nodule"]))
-        >>> together([(box, box)])["FROC"]
+        >>> float(figures([(box, box)])["FROC"](np.ones((1, 1)))[0])
         1.0
     """
-    names = dict.fromkeys(name for _, truth in pairs for name in truth.labels.names)
-    found = [Found.of(pairs, name) for name in names]
-    at_one = [float(each.sensitivities(rates=(1.0,))[0, 0]) for each in found]
+    found = by_label(pairs).values()
     return {
-        "FROC": _mean([float(each.sensitivities()[0].mean()) for each in found]),
-        "sensitivity at 1 false positive a scan": _mean(at_one),
-        "mAP": _mean([each.average_precision for each in found]),
+        "FROC": average([each.froc for each in found]),
+        "sensitivity at 1 false positive a scan": average([each.at(1.0) for each in found]),
+        "mAP": average([each.average_precision for each in found]),
     }
+
+
+def by_label(pairs: Sequence[tuple[Boxes, Boxes]]) -> dict[str, Found]:
+    """What was found of each label that the truths know.
+
+    Args:
+        pairs: prediction and truth of each scan.
+    """
+    names = dict.fromkeys(name for _, truth in pairs for name in truth.labels.names)
+    return {name: Found.of(pairs, name) for name in names}
 
 
 def of_label(boxes: Boxes, name: str) -> list[int]:
     """The numbers of the boxes that have a label."""
     wanted = boxes.labels[name].id if name in boxes.labels else None
     return [k for k, number in enumerate(boxes.ids) if number == wanted]
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not isnan(value)]
-    return fmean(known) if known else nan

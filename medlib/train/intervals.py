@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import isnan, nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from medlib.train.scores import Scores
+if TYPE_CHECKING:
+    from medlib.train.scores import Scores
 
 FloatArray = npt.NDArray[np.float64]
 Figure = Callable[[FloatArray], FloatArray]
@@ -24,6 +26,8 @@ Figure = Callable[[FloatArray], FloatArray]
 
 FEW = 10
 """With fewer patients than this an interval is narrower than it should be."""
+
+_AT_ONCE = 200  # draws: a detector's boxes, each in every draw, would fill the memory
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,21 @@ def bootstrap(
     value = float(figure(np.ones((1, len(whose))))[0]) if count else nan
     if count < 2:
         return Interval(value, nan, nan, count, level)
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
-    figures = figure(drawn[:, whose].astype(np.float64))
+    drawn = _drawn(count, draws, seed)
+    blocks = (drawn[start : start + _AT_ONCE] for start in range(0, draws, _AT_ONCE))
+    figures = np.concatenate([figure(block[:, whose].astype(np.float64)) for block in blocks])
     figures = np.sort(figures[~np.isnan(figures)])
     if not len(figures):
         return Interval(value, nan, nan, count, level)
     # No interpolation: between a number and infinity there is none.
     ends = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return Interval(value, float(ends[0]), float(ends[1]), count, level)
+
+
+@lru_cache(maxsize=8)
+def _drawn(count: int, draws: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each patient is in each draw: of one training's many figures the same."""
+    return np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
 
 
 # --- figures ------------------------------------------------------------------------------
@@ -107,10 +118,34 @@ def median(values: npt.ArrayLike) -> Figure:
     return partial(_median, numbers, np.argsort(numbers, kind="stable"))
 
 
+def ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Figure:
+    """The sum of one number a case over the sum of another; NaN where that is nothing.
+
+    Example:
+        >>> float(ratio([1, 2], [4, 2])(np.ones((1, 2)))[0])
+        0.5
+    """
+    parts, wholes = (np.asarray(values, dtype=np.float64) for values in (part, whole))
+    return lambda weights: share(weights @ parts, weights @ wholes)
+
+
+def average(figures: Sequence[Figure]) -> Figure:
+    """The mean of several figures, in each draw of those that have something to say."""
+
+    def taken(weights: FloatArray) -> FloatArray:
+        each = np.array([figure(weights) for figure in figures]).reshape(-1, len(weights))
+        known = ~np.isnan(each)
+        return share(np.where(known, each, 0).sum(0), known.sum(0).astype(np.float64))
+
+    return taken
+
+
 def area(
     shares: npt.ArrayLike, true: npt.ArrayLike, *, within: Sequence[Hashable] | None = None
 ) -> Figure:
-    """The area under the ROC curve; see :func:`medlib.train.scores.area_under_roc`.
+    """The area under the ROC curve: how often a true case is believed more than a false one.
+
+    Ties count half (Mann and Whitney 1947). NaN where all cases are true, or none.
 
     Args:
         shares: how sure a model is of each case.
@@ -141,7 +176,7 @@ def _levels(shares: FloatArray) -> tuple[npt.NDArray[np.intp], int]:
 
 def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
     summed = np.multiply(weights, values, where=weights > 0, out=np.zeros_like(weights))
-    return _share(summed.sum(1), weights.sum(1))
+    return share(summed.sum(1), weights.sum(1))
 
 
 def _median(values: FloatArray, order: npt.NDArray[np.intp], weights: FloatArray) -> FloatArray:
@@ -166,10 +201,11 @@ def _area(groups: Sequence[_Group], weights: FloatArray) -> FloatArray:
         positive, negative = here
         beaten += (positive * (negative.cumsum(0) - negative / 2)).sum(0)
         pairs += positive.sum(0) * negative.sum(0)
-    return _share(beaten, pairs)
+    return share(beaten, pairs)
 
 
-def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
+def share(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """The part of the whole, number by number; NaN where the whole is nothing."""
     return np.divide(part, whole, out=np.full_like(whole, nan), where=whole > 0)
 
 
@@ -214,6 +250,7 @@ def part_intervals(
     """The interval of the mean of each part (label, landmark, answer) of the scores.
 
     Example:
+        >>> from medlib.train import Scores
         >>> scores = Scores({"a": {"liver": 0.9}, "b": {"liver": 0.8}})
         >>> found = part_intervals(scores)["liver"]
         >>> round(found.value, 2), found.low, found.high
@@ -225,6 +262,30 @@ def part_intervals(
         )
         for name in scores.labels
     }
+
+
+def overall_intervals(
+    scores: Scores, patients: Mapping[str, str] | None = None, *, seed: int = 0
+) -> dict[str, Interval]:
+    """The interval of each figure of all cases together; none of scores that were read from a file.
+
+    Args:
+        scores: as :func:`medlib.train.scored` makes them.
+        patients: whose each case is; left out, each is another's.
+        seed: of the draws.
+
+    Example:
+        >>> from medlib.train import scored
+        >>> from medlib.types import Belief, Category
+        >>> words = ("benign", "malignant")
+        >>> sure = Belief((0.9, 0.1), words), Belief((0.2, 0.8), words)
+        >>> true = [Category(word, words) for word in words]
+        >>> found = scored(zip("ab", sure, true))
+        >>> print(overall_intervals(found)["balanced accuracy"])
+        1 (1 to 1)
+    """
+    whose = [case if patients is None else patients[case] for case in scores.cases]
+    return {name: bootstrap(of, whose, seed=seed) for name, of in scores.figures.items()}
 
 
 def difference(

@@ -270,7 +270,8 @@ class Learner:
 
     def validate(self) -> Scores:
         """How good the predictions of the validation cases are, each on its scan's own grid."""
-        return scored(self.predictions())
+        # Surfaces take longest of all figures; validation that is done often goes without.
+        return scored(self.predictions(), surfaces=self.careful)
 
     def predictions(self) -> Iterator[tuple[str, Kind, Kind]]:
         """(name, prediction, truth) of every validation case, predicted whole."""

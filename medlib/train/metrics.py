@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, nan
+from math import nan
 
 import numpy as np
-import torch
 
-from medlib.space import Grid
 from medlib.train import detection
-from medlib.train.surfaces import Flags, surface_distances
 from medlib.types import (
     Belief,
     Boxes,
     Categories,
     Category,
     Kind,
-    Label,
     Labels,
-    Mask,
     Measurement,
     Points,
-    Probabilities,
     verb,
 )
 
@@ -63,20 +56,22 @@ def metrics(prediction: Kind, target: Kind) -> Metrics:
       (normalised surface distance, Nikolov 2018, each surface voxel counting alike); ``HD95``, the
       95th percentile of the distances from either surface to the other, the larger of both;
       ``volume error`` in ml, above 0 where too much was found. A label that neither has says
-      nothing, and is NaN in all but the volume; of one that only one of them has, Dice and NSD
-      are 0 and HD95 infinite.
+      nothing, and is NaN in all of these but the volume; of one that only one of them has, Dice
+      and NSD are 0 and HD95 infinite. Then three counts, never NaN, of parts that hang together:
+      ``lesions``, ``lesions found`` and ``false lesions``; see :mod:`medlib.train.lesions`.
     - ``metrics(probabilities, mask)``: the same, of the mask in which the likeliest wins.
     - ``metrics(points, points)``: for each name the ``distance``. Points without names are taken
       in their order.
-    - ``metrics(boxes, boxes, overlap=0.1)``: for each target box its ``IoU`` with the best
-      predicted box of its label; for each label the average precision ``AP`` of this one case,
-      where a box that overlaps an unclaimed target by at least ``overlap`` (IoU) is a hit. Boxes
-      without scores are all equally sure. AP is NaN for a label that neither has, and 0 for one
-      that only one of them has.
+    - ``metrics(boxes, boxes, overlap=0.1)``, for each label: ``IoU``, how far target boxes are
+      overlapped by the best predicted box of the label, their mean, NaN where there is none; the
+      average precision ``AP`` of this one case, where a box that overlaps an unclaimed target by
+      at least ``overlap`` (IoU) is a hit. Boxes without scores are all equally sure. AP is NaN for
+      a label that neither has, and 0 for one that only one of them has.
     - ``metrics(category, category)``: ``accuracy``, 1 or 0.
     - ``metrics(categories, categories)``: ``accuracy`` of each word, and ``F1`` of all together;
       NaN where neither names any.
-    - ``metrics(measurement, measurement)``: ``error``, signed, in the target's unit.
+    - ``metrics(measurement, measurement)``: ``error``, signed, in the target's unit, and
+      ``absolute error``: the mean of the first is 0 where errors of both signs cancel.
 
     Labels, points and answers are matched by name.
 
@@ -94,53 +89,6 @@ def metrics(prediction: Kind, target: Kind) -> Metrics:
     raise AssertionError
 
 
-def dice(prediction: Mask, target: Mask) -> dict[str, float]:
-    """Dice's coefficient of each label of the target, on the grid that both share (Dice 1945).
-
-    A label that neither mask has says nothing and is NaN; one that only one of them has is 0.
-
-    Raises:
-        ValueError: when the masks are on different grids, or the prediction's table lacks a label.
-
-    Example:
-        >>> grid, labels = Grid.from_axes((1, 1, 4)), Labels.of(["liver"])
-        >>> a = Mask(torch.tensor([[[[0, 1, 1, 1]]]]), grid, labels)
-        >>> b = Mask(torch.tensor([[[[0, 0, 1, 1]]]]), grid, labels)
-        >>> dice(a, b)
-        {'liver': 0.8}
-    """
-    return {label.name: _dice(p, t) for label, _, p, t in _structures(prediction, target)}
-
-
-@metrics.register
-def _(prediction: Mask, target: Mask, *, tolerance_mm: float = 2.0) -> Metrics:
-    found: list[Metric] = []
-    for label, grid, p, t in _structures(prediction, target):
-        near, far = nan, nan
-        if p.any() or t.any():
-            away, back = surface_distances(p, t, grid)
-            both = np.concatenate([away, back])
-            near = float((both <= tolerance_mm).mean())
-            far = max(map(_percentile_95, (away, back))) if p.any() and t.any() else inf
-        error = (int(p.sum()) - int(t.sum())) * grid.voxel_ml
-        found += [
-            Metric(label.name, "Dice", _dice(p, t)),
-            Metric(label.name, "NSD", near),
-            Metric(label.name, "HD95", far, "mm"),
-            Metric(label.name, "volume error", error, "ml"),
-        ]
-    return tuple(found)
-
-
-@metrics.register
-def _(prediction: Probabilities, target: Mask, *, tolerance_mm: float = 2.0) -> Metrics:
-    ids = torch.tensor([0, *prediction.labels.ids], dtype=torch.int32)
-    likeliest = ids[prediction.data.argmax(0, keepdim=True).cpu()]
-    mask = Mask(likeliest, prediction.grid, prediction.labels)
-    found: Metrics = metrics(mask, target, tolerance_mm=tolerance_mm)
-    return found
-
-
 @metrics.register
 def _(prediction: Points, target: Points) -> Metrics:
     here, there = _named(prediction), _named(target)
@@ -153,7 +101,7 @@ def _(prediction: Points, target: Points) -> Metrics:
 
 @metrics.register
 def _(prediction: Boxes, target: Boxes, *, overlap: float = 0.1) -> Metrics:
-    _known_to(prediction.labels, target.labels)
+    known_to(prediction.labels, target.labels)
     labelled = {bool(boxes.ids) for boxes in (prediction, target) if len(boxes)}
     if len(labelled) == 2:
         raise ValueError("boxes with labels cannot be compared with boxes without: give both ids")
@@ -161,11 +109,8 @@ def _(prediction: Boxes, target: Boxes, *, overlap: float = 0.1) -> Metrics:
     for name in ("",) if labelled == {False} or not target.labels else target.labels.names:
         ours, theirs = (_boxes_of(boxes, name) for boxes in (prediction, target))
         shared = detection.overlaps(prediction.corners[ours], target.corners[theirs])
-        best = shared.max(0, initial=0.0)
-        found += [
-            Metric(f"{name} box {k + 1}".strip(), "IoU", float(iou))
-            for k, iou in zip(theirs, best, strict=True)
-        ]
+        best = float(shared.max(0, initial=0.0).mean()) if theirs else nan
+        found.append(Metric(name, "IoU", best))
         scores = np.array(prediction.scores or [1.0] * len(prediction))[ours]
         found.append(Metric(name, "AP", detection.average_precision(shared, scores, overlap)))
     return tuple(found)
@@ -208,45 +153,10 @@ def _(prediction: Categories, target: Categories) -> Metrics:
 def _(prediction: Measurement, target: Measurement) -> Metrics:
     _same("measurements", (prediction.name,), (target.name,))
     error = prediction.to(target.unit).value - target.value
-    return (Metric(target.name, "error", error, target.unit),)
-
-
-def _structures(prediction: Mask, target: Mask) -> Iterator[tuple[Label, Grid, Flags, Flags]]:
-    """Each label of the target: a grid about all that either has of it, and where each has it.
-
-    Raises:
-        ValueError: when the masks are on different grids, or the prediction's table lacks a label.
-    """
-    if not prediction.grid.close_to(target.grid):
-        raise ValueError(
-            "prediction and target are on different grids: "
-            + prediction.grid.difference(target.grid)
-        )
-    _known_to(prediction.labels, target.labels)
-    ours, theirs = prediction.extents(), target.extents()
-    seen = ~target.unseen() if target.labels.ignored is not None else None
-    for label in target.known:  # of what nobody looked for, nothing is right or wrong
-        number = prediction.labels[label.name].id
-        windows = [w for w in (ours.get(number), theirs.get(label.id)) if w is not None]
-        start = [min(w[k].start for w in windows) if windows else 0 for k in range(3)]
-        stop = [max(w[k].stop for w in windows) if windows else 0 for k in range(3)]
-        window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-        p, t = (
-            ((mask.data[:, *window] == own).any(0) & (True if seen is None else seen[window]))
-            .cpu()
-            .numpy()
-            for mask, own in ((prediction, number), (target, label.id))
-        )
-        yield label, target.grid.window(start, [max(1, n) for n in p.shape]), p, t
-
-
-def _dice(p: Flags, t: Flags) -> float:
-    total = int(np.count_nonzero(p)) + int(np.count_nonzero(t))
-    return 2 * int(np.count_nonzero(p & t)) / total if total else nan
-
-
-def _percentile_95(distances: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    return float(np.percentile(distances, 95))
+    return (
+        Metric(target.name, "error", error, target.unit),
+        Metric(target.name, "absolute error", abs(error), target.unit),
+    )
 
 
 def _named(points: Points) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
@@ -270,7 +180,12 @@ def _boxes_of(boxes: Boxes, name: str) -> list[int]:
     return [k for k, number in enumerate(boxes.ids) if number == wanted]
 
 
-def _known_to(prediction: Labels, target: Labels) -> None:
+def known_to(prediction: Labels, target: Labels) -> None:
+    """Refuse a prediction that does not know all labels of the target.
+
+    Raises:
+        ValueError: naming those that it lacks.
+    """
     lacking = [name for name in target.names if name not in prediction]
     if lacking:
         raise ValueError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan, nan
 from statistics import fmean
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from medlib.train import froc
-from medlib.train.metrics import dice, metrics
+from medlib.train import answers, froc
+from medlib.train.intervals import Figure
+from medlib.train.masks import without_surfaces
+from medlib.train.metrics import Metric, Metrics, metrics
 from medlib.types import Belief, Boxes, Categories, Category, Kind, Mask, Measurement, Points, verb
 
 
@@ -26,12 +27,17 @@ class Scores:
         errors: whether less is better.
         overall: figures of all cases together, such as ``{"AUROC": 0.91}``; the first of them, if
             any, is what models are compared by.
+        metrics: all that was measured of each case; see :func:`scored`.
+        figures: from how often each case counts to each figure of ``overall``, for intervals. They
+            are not written to files.
     """
 
     cases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     measure: str = "Dice"
     errors: bool = False
     overall: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def labels(self) -> dict[str, float]:
@@ -65,6 +71,10 @@ class Scores:
                 case: {name: plain(value) for name, value in row.items()}
                 for case, row in self.cases.items()
             },
+            "metrics": {
+                case: [[one.of, one.name, told(one.value), one.unit] for one in row]
+                for case, row in self.metrics.items()
+            },
         }
 
     @classmethod
@@ -75,142 +85,136 @@ class Scores:
             for case, row in values["cases"].items()
         }
         overall = {n: nan if value is None else value for n, value in values["overall"].items()}
-        return cls(cases, values["measure"], values["errors"], overall)
+        rows = {
+            case: tuple(Metric(of, name, _read(value), unit) for of, name, value, unit in row)
+            for case, row in values["metrics"].items()
+        }
+        return cls(cases, values["measure"], values["errors"], overall, rows)
 
 
-def scored(predictions: Iterable[tuple[str, Kind, Kind]]) -> Scores:
+def scored(
+    predictions: Iterable[tuple[str, Kind, Kind]],
+    *,
+    within: Mapping[str, Hashable] | None = None,
+    surfaces: bool = True,
+) -> Scores:
     """The scores of many cases, by the kinds of their predictions and truths.
 
     Masks are scored by Dice, landmarks by the distance in millimetres, categories by the
-    probability given to the truth (together by the area under the ROC curve and balanced
-    accuracy), measurements by the absolute error, boxes by each case's average precision (together
-    by FROC and mean average precision; see :mod:`medlib.train.froc`).
+    probability given to the truth (together by the figures of :mod:`medlib.train.answers`),
+    measurements by the absolute error, boxes by each case's average precision (together by FROC
+    and mean average precision; see :mod:`medlib.train.froc`). All else that
+    :func:`medlib.train.metrics` says of each case is kept beside.
 
     Args:
         predictions: (name, prediction, truth) of each case.
+        within: of each case, which model predicted it, where there are several.
+        surfaces: whether the surfaces of masks are compared too, which takes longest.
 
     Example:
         >>> found = Measurement(31.0, "ml", "spleen"), Measurement(30.0, "ml", "spleen")
         >>> scored([("a", *found)]).labels
         {'spleen': 1.0}
     """
-    rows, pairs = {}, []
+    rows, measured, pairs = {}, {}, {}
     measure, errors = "Dice", False
     for name, prediction, truth in predictions:
-        rows[name], measure, errors = row(prediction, truth)
+        if isinstance(prediction, Mask) and isinstance(truth, Mask) and not surfaces:
+            measured[name] = without_surfaces(prediction, truth)
+        else:
+            measured[name] = metrics(prediction, truth)
+        rows[name], measure, errors = row(prediction, truth, measured[name])
         if isinstance(prediction, Belief | Boxes):  # small enough to be kept
-            pairs.append((prediction, truth))
-    return Scores(rows, measure, errors, overall(*pairs[0], pairs) if pairs else {})
+            pairs[name] = prediction, truth
+    models = None if within is None else [within[name] for name in pairs]
+    figures = overall(*next(iter(pairs.values())), [*pairs.values()], models) if pairs else {}
+    once = np.ones((1, len(pairs)))
+    together = {name: float(figure(once)[0]) for name, figure in figures.items()}
+    return Scores(rows, measure, errors, together, measured, figures)
 
 
 @verb
-def row(prediction: Kind, truth: Kind) -> tuple[dict[str, float], str, bool]:
-    """One case's part of the scores: the measure of each part, its name, and if less is better."""
+def row(prediction: Kind, truth: Kind, found: Metrics) -> tuple[dict[str, float], str, bool]:
+    """One case's part of the scores: the measure of each part, its name, and if less is better.
+
+    Args:
+        prediction: of the case.
+        truth: of the case.
+        found: what :func:`medlib.train.metrics` says of it.
+    """
     raise AssertionError
 
 
 @row.register
-def _(prediction: Mask, truth: Mask) -> tuple[dict[str, float], str, bool]:
-    return dice(prediction, truth), "Dice", False
+def _(prediction: Mask, truth: Mask, found: Metrics) -> tuple[dict[str, float], str, bool]:
+    return {one.of: one.value for one in found if one.name == "Dice"}, "Dice", False
 
 
 @row.register
-def _(prediction: Points, truth: Points) -> tuple[dict[str, float], str, bool]:
-    found = metrics(prediction, truth)
+def _(prediction: Points, truth: Points, found: Metrics) -> tuple[dict[str, float], str, bool]:
     return {m.of: m.value for m in found if m.of}, "error in mm", True
 
 
 @row.register
-def _(prediction: Belief, truth: Category) -> tuple[dict[str, float], str, bool]:
+def _(prediction: Belief, truth: Category, found: Metrics) -> tuple[dict[str, float], str, bool]:
     share = prediction.shares[truth.index]
     return {truth.name: share}, "probability of the truth", False
 
 
 @row.register
-def _(prediction: Belief, truth: Categories) -> tuple[dict[str, float], str, bool]:
+def _(prediction: Belief, truth: Categories, found: Metrics) -> tuple[dict[str, float], str, bool]:
     each = zip(prediction.vocabulary, prediction.shares, truth.vector.tolist(), strict=True)
-    found = {name: share if true else 1 - share for name, share, true in each}
-    return found, "probability of the truth", False
+    given = {name: share if true else 1 - share for name, share, true in each}
+    return given, "probability of the truth", False
 
 
 @row.register
-def _(prediction: Measurement, truth: Measurement) -> tuple[dict[str, float], str, bool]:
+def _(
+    prediction: Measurement, truth: Measurement, found: Metrics
+) -> tuple[dict[str, float], str, bool]:
     error = abs(prediction.to(truth.unit).value - truth.value)
     return {truth.name: error}, f"error in {truth.unit}", True
 
 
 @row.register
-def _(prediction: Boxes, truth: Boxes) -> tuple[dict[str, float], str, bool]:
+def _(prediction: Boxes, truth: Boxes, found: Metrics) -> tuple[dict[str, float], str, bool]:
     """NaN where there is nothing to be found: false positives there count in the overall figures."""
-    found = {m.of: m.value for m in metrics(prediction, truth) if m.name == "AP"}
+    each = {one.of: one.value for one in found if one.name == "AP"}
     return (
-        {name: found[name] if froc.of_label(truth, name) else nan for name in truth.labels.names},
+        {name: each[name] if froc.of_label(truth, name) else nan for name in truth.labels.names},
         "average precision",
         False,
     )
 
 
 @verb
-def overall(prediction: Kind, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+def overall(
+    prediction: Kind,
+    truth: Kind,
+    pairs: Sequence[tuple[Any, Any]],
+    within: Sequence[Hashable] | None,
+) -> dict[str, Figure]:
     """Figures of all cases together, which no mean of the cases' own gives.
 
     Args:
         prediction: the first, by whose kind they are found.
         truth: the first.
         pairs: (prediction, truth) of all cases.
+        within: of each case, which model predicted it, where there are several.
     """
     raise AssertionError
 
 
 @overall.register
-def _(prediction: Belief, truth: Kind, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
-    return _together([belief for belief, _ in pairs], [true_words(each) for _, each in pairs])
+def _(prediction: Belief, truth: Kind, pairs: Any, within: Any) -> dict[str, Figure]:
+    beliefs, truths = zip(*pairs, strict=True)
+    return answers.figures(beliefs, truths, within=within)
 
 
 @overall.register
-def _(prediction: Boxes, truth: Boxes, pairs: Sequence[tuple[Any, Any]]) -> dict[str, float]:
-    return froc.together(pairs)
-
-
-def true_words(truth: Kind) -> Sequence[bool]:
-    """For each word of the vocabulary, whether it is true."""
-    if isinstance(truth, Category):
-        return [word == truth.name for word in truth.vocabulary]
-    assert isinstance(truth, Categories)
-    return [bool(true) for true in truth.vector]
-
-
-def _together(beliefs: Sequence[Belief], truths: Sequence[Sequence[bool]]) -> dict[str, float]:
-    """Area under the ROC curve and balanced accuracy, each the mean over what can be told apart."""
-    shares, true = np.array([b.shares for b in beliefs]), np.array(truths)
-    if beliefs[0].exclusive:
-        said = shares.argmax(1)[:, None] == np.arange(shares.shape[1])
-        recalls = [float(said[t, k].mean()) for k, t in enumerate(true.T) if t.any()]
-        balanced = fmean(recalls)
-    else:
-        said = shares >= 0.5
-        both = [(said[:, k], t) for k, t in enumerate(true.T) if t.any() and not t.all()]
-        balanced = _mean([float((s[t].mean() + (~s[~t]).mean()) / 2) for s, t in both])
-    areas = [area_under_roc(shares[:, k], t) for k, t in enumerate(true.T)]
-    return {"AUROC": _mean(areas), "balanced accuracy": balanced}
-
-
-def area_under_roc(shares: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> float:
-    """How often a true case is believed more than a false one; ties count half (Mann and Whitney).
-
-    NaN where all cases are true, or none.
-
-    Example:
-        >>> area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-        0.75
-    """
-    from scipy.stats import rankdata
-
-    positive, negative = int(true.sum()), int((~true).sum())
-    if not positive or not negative:
-        return nan
-    ranks = rankdata(shares)[true].sum()
-    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+def _(prediction: Boxes, truth: Boxes, pairs: Any, within: Any) -> dict[str, Figure]:
+    # Over models too, as LUNA16 does it: scores that stand for other things cost hits.
+    return froc.figures(pairs)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -221,3 +225,12 @@ def _mean(values: Sequence[float]) -> float:
 def plain(value: float) -> float | None:
     """A figure as JSON has it, to five digits; None where there is nothing to say."""
     return round(value, 5) if isfinite(value) else None
+
+
+def told(value: float) -> float | str | None:
+    """A figure as JSON has it; a distance to what was missed is ``"inf"``, which is no nothing."""
+    return plain(value) if isfinite(value) or isnan(value) else str(value)
+
+
+def _read(value: float | str | None) -> float:
+    return nan if value is None else float(value)

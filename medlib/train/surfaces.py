@@ -50,6 +50,8 @@ def surface_distances(one: Flags, other: Flags, grid: Grid) -> tuple[FloatArray,
 
 def surface(inside: Flags) -> Flags:
     """Those voxels of a structure that share a face with one outside it, or with the edge."""
+    if max(inside.shape) == 1:  # a single voxel is nothing but surface
+        return inside
     deep = inside.copy()
     for axis in range(inside.ndim):
         if inside.shape[axis] == 1:  # a single slice has no faces to the front and back

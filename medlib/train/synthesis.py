@@ -77,17 +77,19 @@ def _(prediction: MultiVolume, target: MultiVolume) -> Metrics:
 
 
 @row.register
-def _(prediction: Volume, truth: Volume) -> tuple[dict[str, float], str, bool]:
-    error = metrics(prediction, truth)[0]
+def _(prediction: Volume, truth: Volume, found: Metrics) -> tuple[dict[str, float], str, bool]:
+    error = found[0]
     return {"scan": error.value}, _named(error), True
 
 
 @row.register
-def _(prediction: MultiVolume, truth: MultiVolume) -> tuple[dict[str, float], str, bool]:
-    errors = [found for found in metrics(prediction, truth) if found.name == "MAE"]
-    units = {found.unit for found in errors}
+def _(
+    prediction: MultiVolume, truth: MultiVolume, found: Metrics
+) -> tuple[dict[str, float], str, bool]:
+    errors = [one for one in found if one.name == "MAE"]
+    units = {one.unit for one in errors}
     measure = _named(errors[0]) if len(units) == 1 else "mean absolute error, each in its units"
-    return {found.of: found.value for found in errors}, measure, True
+    return {one.of: one.value for one in errors}, measure, True
 
 
 def _named(error: Metric) -> str:

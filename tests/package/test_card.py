@@ -21,24 +21,33 @@ METRICS = {
     "cases": 12,
     "patients": 10,
     "overall": {"AUROC": 0.91, "balanced accuracy": None},
-    "labels": {"benign": 0.8, "malignant": 0.75},
-    "intervals": {"benign": [0.7, 0.9], "malignant": [None, None]},
+    "intervals": {"AUROC": [0.85, 0.96]},
+    "figures": [
+        {"of": "liver", "name": "Dice (mean)", "value": 0.8, "interval": [0.7, 0.9]},
+        {"of": "cyst", "name": "Dice (mean)", "value": 0.75, "interval": [None, None]},
+        {"of": "liver", "name": "HD95, mm (median)", "value": 4.0, "interval": [3.5, "inf"]},
+    ],
 }
 
 
 def test_a_classifiers_card_shows_the_figures_of_all_cases_together():
     said = card(metrics=METRICS)
-    assert "| AUROC | 0.910 |" in said
+    assert "| AUROC | 0.910 (0.850 to 0.960) |" in said
     assert "| balanced accuracy | – |" in said
-    assert "| benign | 0.800 (0.700 to 0.900) |" in said
-    assert "| malignant | 0.750 |" in said
     assert "12 scans of 10 patients" in said
     assert "bootstrap over patients" in said
 
 
+def test_every_figure_of_every_part_is_there_with_its_interval():
+    said = card(metrics=METRICS)
+    assert "| what | Dice (mean) | HD95, mm (median) |" in said
+    assert "| liver | 0.800 (0.700 to 0.900) | 4.000 (3.500 to ∞) |" in said
+    assert "| cyst | 0.750 | – |" in said
+
+
 def test_without_intervals_none_are_spoken_of():
-    said = card(metrics=METRICS | {"intervals": {}})
-    assert "| benign | 0.800 |" in said
+    said = card(metrics=METRICS | {"intervals": {}, "figures": METRICS["figures"][1:2]})
+    assert "| AUROC | 0.910 |" in said
     assert "bootstrap" not in said
 
 
@@ -58,5 +67,5 @@ def test_a_model_that_was_never_measured_claims_nothing():
 
 
 def test_a_word_cannot_break_its_table():
-    said = card(metrics=METRICS | {"labels": {"a|b": 0.5}, "intervals": {}})
-    assert r"| a\|b | 0.500 |" in said
+    row = {"of": "a|b", "name": "Dice (mean)", "value": 0.5, "interval": [None, None]}
+    assert r"| a\|b | 0.500 |" in card(metrics=METRICS | {"figures": [row]})

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medlib.report import markup, page, write_report
+from medlib.report import markup, style, write_report
 from medlib.report.examination import Examination
 from medlib.report.markup import Html, element
 from medlib.train import metrics
@@ -110,8 +110,8 @@ def test_answers_have_their_own_figures(classifier, tmp_path):
 def test_errors_of_both_signs_do_not_cancel(estimator, tmp_path):
     found = Examination.of(estimator)
     signed = [m.value for row in found.metrics.values() for m in row if m.name == "error"]
-    absolute = found.interval("age", "absolute error").value
-    assert absolute == pytest.approx(sum(map(abs, signed)) / 2)
+    (absolute,) = (one.interval for one in found.totals if one.name == "absolute error")
+    assert absolute.value == pytest.approx(sum(map(abs, signed)) / 2)
     assert (
         "absolute error, a" in Read(write_report(estimator, tmp_path / "r.html").read_text()).text
     )
@@ -131,9 +131,9 @@ def luminance(colour):
 
 
 def test_all_words_can_be_read():
-    style = page._STYLE
-    words = set(re.findall(r"[{; ]color: (#[0-9a-f]{6})", style))
-    behind = set(re.findall(r"background: (#[0-9a-f]{6})", style))
+    look = style.STYLE
+    words = set(re.findall(r"[{; ]color: (#[0-9a-f]{6})", look))
+    behind = set(re.findall(r"background: (#[0-9a-f]{6})", look))
     assert {"#e8eaed", "#a9b1ba"} <= words
     assert "#15181c" in behind
     for word in words:
@@ -150,7 +150,7 @@ def test_a_browser_sorts_the_table(written, tmp_path):
     press = 'document.querySelectorAll(".sortable button")[2].click();'
     body = Html(written.read_text().partition("<body>")[2].partition("<script>")[0])
     copy = tmp_path / "pressed.html"
-    copy.write_text(markup.page("t", body, style="", script=page._SCRIPT + press))
+    copy.write_text(markup.page("t", body, style="", script=style.SCRIPT + press))
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", copy.as_uri()],
         capture_output=True, text=True, check=False, timeout=120,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medlib.train import Scores, scored
-from medlib.train.froc import RATES, Found, together
+from medlib.train.detection import area_under_precision
+from medlib.train.froc import RATES, Found, figures
 from medlib.train.intervals import bootstrap
 from medlib.types import Boxes, Labels
 
@@ -20,6 +21,11 @@ def cubes(places, ids=None, scores=()):
     low = np.array([[30.0 * place, 0, 0] for place in places]).reshape(-1, 3)
     ids = (1,) * len(places) if ids is None else ids
     return Boxes.between(low, low + 10, ids=tuple(ids), scores=tuple(scores), labels=LABELS)
+
+
+def together(pairs):
+    """The figures with every scan counted once."""
+    return {name: float(of(np.ones((1, len(pairs))))[0]) for name, of in figures(pairs).items()}
 
 
 def random_pairs(draw, cases):
@@ -60,8 +66,13 @@ def test_scans_that_count_twice_are_scans_that_are_there_twice():
     often = [0, 2, 1, 3, 1, 1]
     found = Found.of(pairs, "nodule").froc(np.array([often, [1] * 6], dtype=float))
     repeated = [pair for pair, count in zip(pairs, often, strict=True) for _ in range(count)]
-    assert found[0] == pytest.approx(together(repeated)["FROC"])
-    assert found[1] == pytest.approx(together(pairs)["FROC"])
+    assert found == pytest.approx([together(repeated)["FROC"], together(pairs)["FROC"]])
+    precision = Found.of(pairs, "nodule").average_precision(np.array([often, [1] * 6], dtype=float))
+    for value, whole in zip(precision, (repeated, pairs), strict=True):
+        assert value == pytest.approx(together(whole)["mAP"])
+        found = Found.of(whole, "nodule")
+        total = int(found.findings.sum())
+        assert value == pytest.approx(area_under_precision(found.hits, found.scores, total))
     interval = bootstrap(Found.of(pairs, "nodule").froc, range(6), draws=200)
     assert interval.low <= interval.value <= interval.high
 

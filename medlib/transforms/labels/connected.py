@@ -76,14 +76,11 @@ class KeepParts(LabelStep):
 
     def relabel(self, mask: Mask) -> Mask:
         """The mask without the other parts."""
-        from scipy.ndimage import generate_binary_structure, label
-
-        neighbours = generate_binary_structure(3, _RANK[self.connectivity])
         least = self.least_ml / mask.grid.voxel_ml * (1 - 1e-9)  # 0.5 ml is not below 0.5 ml
         data = _Editable(mask)
         for layer, label_id, window in _structures(mask, self.labels):
             inside = data.seen[layer, *window] == label_id
-            parts, count = label(inside, neighbours)
+            parts, count = parts_of(inside, self.connectivity)
             sizes = np.bincount(parts.reshape(-1), minlength=count + 1)[1:]
             kept = np.zeros(count + 1, dtype=np.bool_)
             kept[1 + np.argsort(-sizes, kind="stable")[: self.largest]] = True
@@ -146,6 +143,23 @@ class CloseHoles(LabelStep):
             rows = rows[np.argsort(-rows[:, 0], kind="stable")]
             data.changed()[tuple(rows[:, 1:5].T)] = rows[:, 5]
         return data.mask()
+
+
+def parts_of(inside: Voxels, connectivity: Connectivity = 26) -> tuple[Voxels, int]:
+    """The number of the part that each voxel lies in, from 1 (0: in none), and how many there are.
+
+    Args:
+        inside: whether each voxel belongs to the structure, (slice, row, column).
+        connectivity: which voxels hang together; see :class:`KeepParts`.
+
+    Example:
+        >>> parts_of(np.array([[[1, 1, 0, 1]]], dtype=bool))[0].tolist()
+        [[[1, 1, 0, 2]]]
+    """
+    from scipy.ndimage import generate_binary_structure, label
+
+    numbers, count = label(inside, generate_binary_structure(3, _RANK[connectivity]))
+    return numbers, int(count)
 
 
 class _Editable:
