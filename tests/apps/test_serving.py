@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -407,3 +408,41 @@ def test_encoding_keeps_every_value():
     assert sorted(image.get_fdata().ravel()) == sorted(halves.data.double().ravel().tolist())
     with pytest.raises(ValueError, match="2 channels"):
         encode_volume(Volume(torch.rand(2, *AWRY.shape), AWRY))
+
+
+# --- what a model found, where somebody has drawn --------------------------------------------------
+
+
+def test_the_models_outline_keeps_off_slices_that_are_done(client, shelf, workspace):
+    """Whoever finished a slice knows better than the model, which is asked for the others."""
+    before = shelf.drawing(ONE, 0).mask
+    drawn_row = painted(1, 3, AWRY)
+    version = workspace.versions.save_mask(
+        1, 1, drawn_row, base=None, by="ada", seen=Seen.of([3])
+    ).id
+    model = workspace.models.add("net", __file__, 1, by="worker")
+    found = replace(before, data=torch.zeros_like(before.data))
+    found.data[0, :, 2] = 1  # a row of each slice, elsewhere than the drawn one
+    workspace.models.keep_mask(model.id, 1, found, by="worker")
+    turn = Turn.of(AWRY)
+    said = {
+        "scan": shelf.mark(ONE, Blocks(shelf.grid(ONE))), "action": "model", "structure": 1,
+        "done": [[*turn.shown(0, 3)]], "whole": False,
+    }  # fmt: skip
+    url = f"/medlib/cases/{ONE}/assist?base={version}"
+
+    def ask(**more):
+        sent = gzip.compress(Patch(said=said | more).pack())
+        return client.post(url, content=sent, headers=leave(shelf))
+
+    answer = ask()
+    assert answer.status_code == 200, answer.text
+    there = np.argwhere(served(answer)[0])
+    along, index = turn.shown(0, 3)
+    assert len(there)
+    assert index not in there[:, 2 - along], "the slice that is done is none of the model's"
+    whole = ask(whole=True)
+    assert whole.status_code == 422
+    assert "whole scan is done" in whole.json()["reason"]
+    nothing = ask(done=[[along, n] for n in range(upright(AWRY).shape[along])])
+    assert nothing.status_code == 422
