@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -14,14 +13,20 @@ from desk import Desk, choose_scan, desk
 from plainly import said_plainly
 from ranking import rank
 from serving.errands import Errand
+from sifting import Sieve, keep, kept
 from watching import watch
 from wording import plain
 
 from medlib.space import Grid
 from medlib.workspace import Entry, Status
+from medlib.workspace.scans import Order
 
 _LENGTH = 20  # of a page
-_ORDERS = {"name": "name", "added": "newest first", "usefulness": "most useful to label next"}
+_ORDERS: dict[Order, str] = {
+    "name": "name",
+    "added": "newest first",
+    "usefulness": "most useful to label next",
+}
 _ANYBODY, _NOBODY = "anybody's", "nobody's"
 _COLOURS = {
     Status.NEW: "#9AA4AE",
@@ -92,38 +97,11 @@ def top(here: Desk) -> None:
             back_up(here)
 
 
-@dataclass(frozen=True)
-class Sieve:
-    """Which scans are to be seen.
-
-    Args:
-        text: in the name, the patient's made-up name, a tag or a warning.
-        statuses: any of these; all if empty.
-        reader: whose; None for anybody's, empty for nobody's.
-        tags: all of these.
-    """
-
-    text: str = ""
-    statuses: tuple[Status, ...] = ()
-    reader: str | None = None
-    tags: tuple[str, ...] = ()
-
-    def passes(self, entry: Entry) -> bool:
-        """Whether a scan is to be seen."""
-        scan = entry.scan
-        words = " ".join([scan.name, entry.patient, *entry.tags, *map(str, scan.warnings)])
-        return (
-            self.text.casefold() in words.casefold()
-            and (not self.statuses or scan.status in self.statuses)
-            and (self.reader is None or (scan.reader or "") == self.reader)
-            and set(self.tags) <= set(entry.tags)
-        )
-
-
 def sifted(here: Desk, everything: Sequence[Entry]) -> Sequence[Entry]:
     """The scans to be seen, in the order asked for."""
     readers = sorted({entry.scan.reader for entry in everything if entry.scan.reader})
     tags = sorted({tag for entry in everything for tag in entry.tags})
+    recall(readers, tags)
     text, status, reader, tag, order = st.columns([3, 3, 2, 2, 3])
     whose = reader.selectbox("Reader", [_ANYBODY, _NOBODY, *readers], key="worklist reader")
     sieve = Sieve(
@@ -131,14 +109,28 @@ def sifted(here: Desk, everything: Sequence[Entry]) -> Sequence[Entry]:
         tuple(status.multiselect("Status", [*Status], format_func=str, key="worklist status")),
         {_ANYBODY: None, _NOBODY: ""}.get(whose, whose),
         tuple(tag.multiselect("Tags", tags, key="worklist tags")),
+        order.selectbox(
+            "Sort by", [*_ORDERS], format_func=_ORDERS.__getitem__, key="worklist order"
+        ),
     )
-    by = order.selectbox(
-        "Sort by", [*_ORDERS], format_func=_ORDERS.__getitem__, key="worklist order"
-    )
-    if by == "usefulness":
+    keep(sieve)
+    if sieve.order == "usefulness":
         offer_ranking(here, everything)
-    ordered = everything if by == "name" else here.workspace.scans.list(order=by)
-    return [entry for entry in ordered if sieve.passes(entry)]
+    return sieve.sifted(here.workspace)
+
+
+def recall(readers: Sequence[str], tags: Sequence[str]) -> None:
+    """Fill the fields in again as they were before another page was shown."""
+    chosen = kept()
+    whose = {None: _ANYBODY, "": _NOBODY}.get(chosen.reader, chosen.reader)
+    for name, value in {
+        "text": chosen.text,
+        "status": [*chosen.statuses],
+        "reader": whose if whose in readers else _NOBODY if whose == _NOBODY else _ANYBODY,
+        "tags": [tag for tag in chosen.tags if tag in tags],
+        "order": chosen.order,
+    }.items():
+        st.session_state.setdefault(f"worklist {name}", value)
 
 
 def offer_ranking(here: Desk, everything: Sequence[Entry]) -> None:
