@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import streamlit as st
 from desk import Desk
+from plainly import said_plainly
 from serving.shelf import Case
 from training.words import table
 from wording import plain, volume
@@ -110,14 +111,15 @@ def _looked(here: Desk, case: Case) -> Version | None:
 
 @st.fragment(run_every=5.0)
 def _list(here: Desk, case: Case) -> None:
-    versions, count = here.workspace.versions, 0
-    for content in Content:
-        head = versions.head(case.scan, case.label_set, content)
-        for sitting in sittings(versions.history(case.scan, case.label_set, content))[:_MOST]:
-            count += 1
-            _row(here, case, sitting, head)
-    if not count:
-        st.caption("Nothing has been saved of this scan yet.")
+    with said_plainly():
+        versions, count = here.workspace.versions, 0
+        for content in Content:
+            head = versions.head(case.scan, case.label_set, content)
+            for sitting in sittings(versions.history(case.scan, case.label_set, content))[:_MOST]:
+                count += 1
+                _row(here, case, sitting, head)
+        if not count:
+            st.caption("Nothing has been saved of this scan yet.")
 
 
 def _row(here: Desk, case: Case, sitting: Sitting, head: Version | None) -> None:
@@ -131,14 +133,15 @@ def _row(here: Desk, case: Case, sitting: Sitting, head: Version | None) -> None
             f"{f' ({notes})' if notes else ''}  \n{plain(amount(last))}"
         )
         if last.content == Content.MASK:
-            chosen = last
+            chosen = last.id
             if len(sitting.versions) > 1:
+                saves = {one.id: one for one in reversed(sitting.versions)}
                 chosen = st.selectbox(
-                    "Saved", sitting.versions[::-1], key=f"save of {sitting.versions[0].id}",
-                    format_func=lambda one: f"{_when(one)}, {amount(one)}",
+                    "Saved", [*saves], key=f"save of {sitting.versions[0].id}",
+                    format_func=lambda n: f"{_when(saves[n])}, {amount(saves[n])}, number {n}",
                 )  # fmt: skip
             if st.button("Look", key=f"look {last.id}", width="stretch"):
-                st.session_state[_LOOKED] = chosen.id
+                st.session_state[_LOOKED] = chosen
                 st.rerun()
         elif not counts and here.may("label"):
             _offer(here, case, last)
