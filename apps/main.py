@@ -19,8 +19,11 @@ _PAGES = (
     (st.Page("pages/label_sets.py", title="Label sets"), "change label sets"),
     (st.Page("pages/people.py", title="People"), "view"),
 )
+# On the theme's light blue Streamlit writes white, which is too faint to read (2.3:1); this is 8:1.
 _LOOK = """<style>
 .stMainBlockContainer { padding: 4rem 1.25rem 1rem }
+button[data-testid^="stBaseButton-primary"], button[data-testid^="stBaseButton-primary"] *,
+[data-testid="stMultiSelectTagsContainer"] span span { color: #101214 !important }
 </style>"""
 
 

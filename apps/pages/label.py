@@ -7,15 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 from desk import Desk, choose_label_set, choose_scan, chosen_label_set, chosen_scan, desk
+from history import history, looked_at
 from plainly import said_plainly
+from remarks import remarks
+from serving.older import address
 from serving.shelf import Case, Shelf
 from serving.turning import upright
+from sifting import Complaints, Sieve, complaints_of, following, kept
 from viewer.component import Shown, Window, viewer, windows_of
 from wording import plain
 
 from medlib.planes import focus
 from medlib.types import Label, Labels
 from medlib.workspace import Content, Entry, questions_of
+from medlib.workspace.schema import Version
 
 _SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
 _MENDED = {  # what may be sent back, and how one says that it is mended
@@ -27,24 +32,27 @@ _MENDED = {  # what may be sent back, and how one says that it is mended
 
 def page(here: Desk) -> None:
     """The list of scans on the left, the viewer beside it."""
-    worklist = here.workspace.scans.list()
+    sieve = kept()
+    everything = here.workspace.scans.list(order=sieve.order)
     sets = here.workspace.label_sets.list()
-    if not (worklist and sets):
+    if not (everything and sets):
         st.info("There is nothing to label yet: bring scans in, and say what is to be outlined.")
         st.page_link("pages/worklist.py", label="To the worklist", icon=":material/list:")
         return
     with st.sidebar:
-        scan = choose(worklist)
+        scan = choose(everything, sieve, complaints_of(here.workspace))
         names = {row.id: row.name for row in sets}
         if st.session_state.get(_SET) not in names:
             st.session_state[_SET] = chosen_label_set([*names])
         label_set = st.selectbox("Outlined", [*names], key=_SET, format_func=names.__getitem__)
         choose_label_set(label_set)
+        case = Case(scan, label_set)
+        looked = looked_at(here, case)
         name_structures(here, label_set)
-    ids = [entry.scan.id for entry in worklist]
-    after = ids[ids.index(scan) + 1 :]
-    say_sent_back(here, Case(scan, label_set))
-    paint(here, Case(scan, label_set), after[0] if after else None)
+        remarks(here, scan)
+        history(here, case)
+    say_sent_back(here, case)
+    paint(here, case, looked)
 
 
 def say_sent_back(here: Desk, case: Case) -> None:
@@ -59,16 +67,22 @@ def say_sent_back(here: Desk, case: Case) -> None:
             )
 
 
-def choose(worklist: Sequence[Entry]) -> int:
-    """The number of the scan to be labelled."""
-    names = {entry.scan.id: entry.scan.name for entry in worklist}
+def choose(everything: Sequence[Entry], sieve: Sieve, complaints: Complaints) -> int:
+    """The number of the scan to be labelled, of those that the worklist shows."""
+    names = {entry.scan.id: entry.scan.name for entry in everything}
+    shown = [entry.scan.id for entry in everything if sieve.passes(entry, complaints)]
     if _NEXT in st.session_state:
         st.session_state[_SCAN] = st.session_state.pop(_NEXT)
     if st.session_state.get(_SCAN) not in names:
-        st.session_state[_SCAN] = chosen_scan([*names])
-    chosen: int = st.selectbox("Scan", [*names], key=_SCAN, format_func=names.__getitem__)
+        st.session_state[_SCAN] = chosen_scan([*shown, *names])
+    # Who has come from elsewhere, or has just finished it, goes on with what the list leaves out.
+    there = [n for n in names if n in shown or n == st.session_state[_SCAN]]
+    chosen: int = st.selectbox("Scan", there, key=_SCAN, format_func=names.__getitem__)
     choose_scan(chosen)
-    st.caption(f"{list(names).index(chosen) + 1} of {len(names)}")
+    words = f"{there.index(chosen) + 1} of {len(there)}"
+    if len(there) < len(names):
+        words += f" that the worklist shows; {len(names)} in all"
+    st.caption(f"{words}, the most useful first" if sieve.order == "usefulness" else words)
     return chosen
 
 
@@ -91,32 +105,71 @@ def name_structures(here: Desk, label_set: int) -> None:
 
 
 @st.fragment
-def paint(here: Desk, case: Case, after: int | None) -> None:
+def paint(here: Desk, case: Case, looked: Version | None) -> None:
     """The viewer; its events run no more than this again, but the next scan runs the page."""
     with said_plainly():
         if desk() is None:  # the session has ended meanwhile
             st.rerun()
-        windows, units, middle = facts(here.shelf, case)
-        asked = here.workspace.label_sets.get(case.label_set)
-        may_label = here.may("label")
-        shown = Shown(
-            case=str(case),
-            link=here.shelf.sign(case, here.person, "label" if may_label else "view"),
-            version=here.shelf.newest(case),
-            labels=here.shelf.labels(case),
-            windows=windows,
-            units=units,
-            focus=middle,
-            readonly=not may_label,
-            has_next=after is not None,
-            questions=[*questions_of(asked).values()],
-            landmarks=asked.landmarks,
-            has_model=here.shelf.predicted(case) is not None,
-        )
-        events = viewer(shown, key=_VIEWER)
+        if looked is not None:
+            viewer(older(here, case, looked), key=_VIEWER)
+            return
+        after = next_one(here, case)
+        events = viewer(shown(here, case, has_next=after is not None), key=_VIEWER)
         if after is not None and events.get("next", {}).get("case") == str(case):
             st.session_state[_NEXT] = after
             st.rerun()
+
+
+def next_one(here: Desk, case: Case) -> int | None:
+    """The scan that comes after this one, as things stand now."""
+    sieve, sent_back = kept(), complaints_of(here.workspace)
+    return following(
+        here.workspace.scans.list(order=sieve.order), case.scan, sieve, sent_back,
+        finished=here.workspace.versions.finished(case.label_set) - sent_back.keys(),
+        person=here.person,
+    )  # fmt: skip
+
+
+def shown(here: Desk, case: Case, *, has_next: bool) -> Shown:
+    """What counts, to be gone on with."""
+    windows, units, middle = facts(here.shelf, case)
+    asked = here.workspace.label_sets.get(case.label_set)
+    may_label = here.may("label")
+    return Shown(
+        case=str(case),
+        link=here.shelf.sign(case, here.person, "label" if may_label else "view"),
+        version=here.shelf.newest(case),
+        labels=here.shelf.labels(case),
+        windows=windows,
+        units=units,
+        focus=middle,
+        readonly=not may_label,
+        has_next=has_next,
+        questions=[*questions_of(asked).values()],
+        landmarks=asked.landmarks,
+        has_model=here.shelf.predicted(case) is not None,
+        newest={
+            "answers": here.shelf.newest(case, Content.ANSWERS),
+            "points": here.shelf.newest(case, Content.POINTS),
+        },
+    )
+
+
+def older(here: Desk, case: Case, looked: Version) -> Shown:
+    """What was, to be looked at."""
+    windows, units, middle = facts(here.shelf, case)
+    return Shown(
+        case=address(case, looked.id),
+        link=here.shelf.sign(case, here.person, "view"),
+        version=looked.id,
+        labels=here.shelf.labels(case),
+        windows=windows,
+        units=units,
+        focus=middle,
+        readonly=True,
+        notice=f"An older outline, by {looked.author}: nothing can be drawn in it. On the left you "
+        "go back to what counts, or make this one count again.",
+    )
 
 
 @st.cache_data(show_spinner="Reading the scan …", max_entries=64)

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import streamlit as st
+from coding import coded, fields, show_codes
 from desk import Desk, choose_label_set, chosen_label_set, desk
 from plainly import said_plainly
 from wording import plain
@@ -73,21 +74,24 @@ def change(here: Desk, row: LabelSet) -> None:
     with st.form("label set", clear_on_submit=True):
         st.markdown("**Add**")
         more_structures, more_questions, more_landmarks = tables(f"{row.id}-{row.revision}")
-        colours = {}
+        colours, codes = {}, {}
         if len(labels):
             with st.expander("Colours"), st.container(horizontal=True):
                 for label in labels:
                     key = f"colour {row.id} {label.id} {row.revision}"
                     colours[label.id] = st.color_picker(plain(label.name), label.colour, key=key)
+            with st.expander("SNOMED CT codes of what is not known by its name"):
+                codes = fields(labels, f"code {row.id} {row.revision}")
+                if not codes:
+                    st.caption("All structures are known by their names.")
         if not st.form_submit_button("Keep", type="primary"):
             return
     here.must("change label sets")
-    coloured = Labels(
-        tuple(Label(one.id, one.name, one.code, colours[one.id]) for one in labels), labels.ignored
-    )
+    painted = [Label(one.id, one.name, one.code, colours[one.id]) for one in labels]
+    kept = Labels(tuple(coded(painted, codes)), labels.ignored)
     here.workspace.label_sets.change(
         row.id,
-        grown(coloured, more_structures),
+        grown(kept, more_structures),
         by=here.person,
         questions=[*questions.values(), *more_questions],
         landmarks=[*row.landmarks, *more_landmarks],
@@ -104,6 +108,8 @@ def show(labels: Labels, questions: Sequence[Question], landmarks: Sequence[str]
     )
     if chips:
         st.html(f'<p style="line-height:2"><b>Outlined:</b> {chips}</p>')
+    if chips:
+        show_codes(labels)
     for question in questions:
         how = {"yes/no": "yes or no", "choice": " / ".join(question.choices)}
         answer = how.get(question.kind, f"a number, {question.unit}")

@@ -90,7 +90,7 @@ def begin(here: Desk, label_set: LabelSet, asked: Asked) -> None:
         "How long it may take", _LENGTHS, key=_MINUTES,
         format_func=lambda minutes: lasting(60 * minutes),
     )  # fmt: skip
-    then = rest.checkbox("Then look at the scans that nobody has labelled", key=_REST)
+    then = rest.checkbox("Then look at the scans that are not labelled whole", key=_REST)
     if start.button("Start", type="primary", key="train start", width="stretch"):
         here.must("train")
         request = Training(label_set.id, asked, minutes=float(minutes), then_predict=then)

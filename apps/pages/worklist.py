@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -15,14 +13,20 @@ from desk import Desk, choose_scan, desk
 from plainly import said_plainly
 from ranking import rank
 from serving.errands import Errand
+from sifting import Sieve, complaints_of, keep, kept
 from watching import watch
 from wording import plain
 
 from medlib.space import Grid
 from medlib.workspace import Entry, Status
+from medlib.workspace.scans import Order
 
 _LENGTH = 20  # of a page
-_ORDERS = {"name": "name", "added": "newest first", "usefulness": "most useful to label next"}
+_ORDERS: dict[Order, str] = {
+    "name": "name",
+    "added": "newest first",
+    "usefulness": "most useful to label next",
+}
 _ANYBODY, _NOBODY = "anybody's", "nobody's"
 _COLOURS = {
     Status.NEW: "#9AA4AE",
@@ -51,7 +55,7 @@ def page(here: Desk) -> None:
     st.html(_LOOK)
     with said_plainly():
         top(here)
-    complaints = complaints_of(here)
+    complaints = complaints_of(here.workspace)
     shown = sifted(here, everything, complaints)
     if not shown:
         st.info("No scan is like that: change what is searched for above.")
@@ -64,7 +68,7 @@ def page(here: Desk) -> None:
     to_review = {row.scan_id for row in here.workspace.models.predictions()}
     to_review |= {one.scan for one in here.workspace.signing.waiting() if one.signable(here.person)}
     for entry in seen:
-        line(here, entry, complaints[entry.scan.id], is_open=entry.scan.id in to_review)
+        line(here, entry, complaints.get(entry.scan.id, ()), is_open=entry.scan.id in to_review)
     turn(number, pages, len(shown))
 
 
@@ -95,51 +99,13 @@ def top(here: Desk) -> None:
             back_up(here)
 
 
-def complaints_of(here: Desk) -> defaultdict[int, list[str]]:
-    """Why labels were sent back, by scan; none once they are mended."""
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    for version, why in here.workspace.signing.to_mend():
-        said = f"sent back by {why.reviewer}: {why.reason}"
-        if said not in found[version.scan_id]:
-            found[version.scan_id].append(said)
-    return found
-
-
-@dataclass(frozen=True)
-class Sieve:
-    """Which scans are to be seen.
-
-    Args:
-        text: in the name, the patient's made-up name, a tag, a warning, or why it was sent back.
-        statuses: any of these; all if empty.
-        reader: whose; None for anybody's, empty for nobody's.
-        tags: all of these.
-    """
-
-    text: str = ""
-    statuses: tuple[Status, ...] = ()
-    reader: str | None = None
-    tags: tuple[str, ...] = ()
-
-    def passes(self, entry: Entry, complaints: Sequence[str] = ()) -> bool:
-        """Whether a scan is to be seen."""
-        scan = entry.scan
-        said = [scan.name, entry.patient, *entry.tags, *map(str, scan.warnings), *complaints]
-        words = " ".join(said)
-        return (
-            self.text.casefold() in words.casefold()
-            and (not self.statuses or scan.status in self.statuses)
-            and (self.reader is None or (scan.reader or "") == self.reader)
-            and set(self.tags) <= set(entry.tags)
-        )
-
-
 def sifted(
     here: Desk, everything: Sequence[Entry], complaints: Mapping[int, Sequence[str]]
 ) -> Sequence[Entry]:
     """The scans to be seen, in the order asked for."""
     readers = sorted({entry.scan.reader for entry in everything if entry.scan.reader})
     tags = sorted({tag for entry in everything for tag in entry.tags})
+    recall(readers, tags)
     text, status, reader, tag, order = st.columns([3, 3, 2, 2, 3])
     whose = reader.selectbox("Reader", [_ANYBODY, _NOBODY, *readers], key="worklist reader")
     sieve = Sieve(
@@ -147,15 +113,15 @@ def sifted(
         tuple(status.multiselect("Status", [*Status], format_func=str, key="worklist status")),
         {_ANYBODY: None, _NOBODY: ""}.get(whose, whose),
         tuple(tag.multiselect("Tags", tags, key="worklist tags")),
+        order.selectbox(
+            "Sort by", [*_ORDERS], format_func=_ORDERS.__getitem__, key="worklist order"
+        ),
     )
-    by = order.selectbox(
-        "Sort by", [*_ORDERS], format_func=_ORDERS.__getitem__, key="worklist order"
-    )
-    if by == "usefulness":
+    keep(sieve)
+    if sieve.order == "usefulness":
         offer_ranking(here, everything)
-    ordered = everything if by == "name" else here.workspace.scans.list(order=by)
     say_sent_back(everything, complaints)
-    return [entry for entry in ordered if sieve.passes(entry, complaints.get(entry.scan.id, ()))]
+    return sieve.sifted(here.workspace, complaints)
 
 
 def say_sent_back(everything: Sequence[Entry], complaints: Mapping[int, Sequence[str]]) -> None:
@@ -163,6 +129,20 @@ def say_sent_back(everything: Sequence[Entry], complaints: Mapping[int, Sequence
     if count := sum(bool(complaints.get(entry.scan.id)) for entry in everything):
         scans = "The label of 1 scan was" if count == 1 else f"The labels of {count} scans were"
         st.warning(f"{scans} sent back to be mended: search for “sent back”.")
+
+
+def recall(readers: Sequence[str], tags: Sequence[str]) -> None:
+    """Fill the fields in again as they were before another page was shown."""
+    chosen = kept()
+    whose = {None: _ANYBODY, "": _NOBODY}.get(chosen.reader, chosen.reader)
+    for name, value in {
+        "text": chosen.text,
+        "status": [*chosen.statuses],
+        "reader": whose if whose in readers else _NOBODY if whose == _NOBODY else _ANYBODY,
+        "tags": [tag for tag in chosen.tags if tag in tags],
+        "order": chosen.order,
+    }.items():
+        st.session_state.setdefault(f"worklist {name}", value)
 
 
 def offer_ranking(here: Desk, everything: Sequence[Entry]) -> None:

@@ -81,7 +81,10 @@ class Oddities:
 
     def _seen(self, version: int) -> dict[str, Any] | None:
         path = self._path(version)
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        kept: dict[str, Any] = json.loads(path.read_text())
+        return kept
 
     def _path(self, version: int) -> Path:
         return self.workspace.derived / "oddities" / f"{version}.json"

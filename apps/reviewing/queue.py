@@ -102,6 +102,7 @@ class ByHand:
         drawn: all of it that waits.
         versions: those of it that this person may sign.
         flags: what is odd about the outline, in words.
+        turn: what is decided is no longer in the list.
     """
 
     entry: Entry
@@ -138,7 +139,7 @@ class ByHand:
 def everything(here: Desk) -> list[Item | ByHand]:
     """All that there is to look through, the oddest first."""
     entries = {entry.scan.id: entry for entry in here.workspace.scans.list()}
-    found = [*items(here, entries), *by_hand(here, entries)]
+    found: list[Item | ByHand] = [*items(here, entries), *by_hand(here, entries)]
     return sorted(found, key=lambda one: one.rank)
 
 

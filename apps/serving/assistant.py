@@ -9,7 +9,7 @@ proposal, and words. Voxels (x, y, z) and axes (0 axial, 1 coronal, 2 sagittal) 
 ========== =====================================================================================
 click      ``inside``, ``outside``: voxels; ``low``, ``high``: a box, or ``mm``: how wide it is.
            The answer's line says ``paints``: its other voxels are not meant
-model      nothing; without a structure, all that the model outlined
+model      nothing; without a structure, all that the model outlined. Slices that are ``done`` stay
 between    ``axis``, along which slices were drawn
 grow       ``mm``: how far
 smooth     ``mm``: what is finer goes
@@ -36,7 +36,7 @@ from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.types import Boxes, Label, Mask, Points, Volume
 from serving.door import RefusedError
-from serving.drawing import Drawing, own_slices, painted
+from serving.drawing import Drawing, own_slices, painted, shown_slices
 from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
 from serving.turning import Turn, upright
@@ -227,14 +227,18 @@ def _model(task: Task) -> Patch:
     row = task.shelf.predicted(task.case)
     if row is None:
         raise RefusedError("No model has looked at this scan yet.")
+    if task.said.get("whole") is True:
+        raise RefusedError("The whole scan is done: press W if it is not.")
     predicted, mask = task.shelf.predicted_mask(row.id), task.drawing.mask
     ids = [task.label.id] if task.said.get("structure") else [*mask.labels.ids]
     free = torch.isin(mask.data, torch.tensor([0, *ids], dtype=mask.data.dtype))
+    for axis, index in _finished(task):  # no model knows better
+        free.select(axis + 1, index).fill_(False)
     theirs = torch.where(torch.isin(predicted.data, torch.tensor(ids)), predicted.data, 0)
     after = replace(mask, data=torch.where(free, theirs.to(mask.data.dtype), mask.data))
     found = window_of((after.data != mask.data)[0].numpy())
     if found is None:
-        raise RefusedError("The model outlined it just as it is now.")
+        raise RefusedError("Outside of the slices that are done, it is as the model has it.")
     window = task.whole_blocks(found)
     return task.edited(window, cut(mask, window), cut(after, window), "")
 
@@ -267,6 +271,15 @@ def _done(task: Task) -> set[tuple[int, int]]:
     except (TypeError, ValueError):
         raise RefusedError("It is not said which slices are done.") from None
     return own_slices(shown, task.blocks)
+
+
+def _finished(task: Task) -> set[tuple[int, int]]:
+    """Those, and the slices that are done inside of a coarser one that is not."""
+    seen = task.drawing.seen
+    told = own_slices(
+        [(axis, index) for axis, index in shown_slices(seen, task.blocks)], task.blocks
+    )
+    return _done(task) | (set(seen.slices) - told)
 
 
 def _grow(task: Task) -> Patch:

@@ -5,10 +5,14 @@
   browser keeps what is not saved yet, in ``X-Drawer``
 - ``PUT /medlib/cases/{case}/mask?base=VERSION[&merges=VERSION][&grid=reduced]``: takes the box
   that changed since ``base`` (or since ``merges``, a version aside), gives the new version
+- ``PUT …/mask?…&merges=VERSION&both=yes``: the same, put together with what counts by now
+- ``GET /medlib/cases/{case}/both?mine=VERSION``: whether that can be done: on how many slices both
+  changed the same voxels
 - ``GET``, ``PUT /medlib/cases/{case}/answers`` and ``…/points``: in JSON
 - ``GET /medlib/cases/{case}/drawn/{version}/…``: the same four, to be signed; the newest version's
   number makes it another address, so that a browser asks anew, when somebody has saved meanwhile
 - ``POST /medlib/cases/{case}/assist``: see :mod:`serving.assistant`
+- ``GET /medlib/cases/{case}/versions/{version}/…``: see :mod:`serving.older`
 - ``GET /medlib/cases/{case}/{layer}/…``: see :mod:`serving.layers`
 """
 
@@ -41,6 +45,7 @@ from serving.door import (
     said,
 )
 from serving.layers import Layers
+from serving.older import Older
 from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
 from serving.turning import Turn
@@ -61,6 +66,7 @@ class Scans:
         self._shelf, self._depot = shelf, depot
         self._assistant = Assistant(shelf)
         self._layers = Layers(shelf, depot)
+        self._older = Older(shelf, depot)
 
     def routes(self) -> list[Route]:
         """For :class:`streamlit.App`."""
@@ -73,6 +79,8 @@ class Scans:
             Route(f"{drawn}/volume", said(self._get_volume), methods=["GET"]),
             Route(f"{drawn}/mask", said(self._get_mask), methods=["GET"]),
             Route(f"{drawn}/{{content}}", said(self._get_entries), methods=["GET"]),
+            Route(f"{AT}/both", said(self._get_both), methods=["GET"]),
+            *self._older.routes(self._get_volume),
             *self._layers.routes(self._get_volume),
             Route(entries, said(self._get_entries), methods=["GET"]),
             Route(entries, said(self._put_entries), methods=["PUT"]),
@@ -120,10 +128,18 @@ class Scans:
         def keep() -> int:
             blocks, patch = self._patch(request, case, sent)
             drawn = self._shelf.begun(case, merges or base).changed(patch, blocks)
+            if merges and "both" in request.query_params:
+                return self._shelf.save_both(case, drawn, by=person)
             return self._shelf.save(case, replace(drawn, version=base), by=person, merges=merges)
 
         version = await to_thread.run_sync(keep)
         return JSONResponse({"case": str(case), "version": version}, headers=UNCACHED)
+
+    async def _get_both(self, request: Request) -> Response:
+        case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")
+        mine = number(request, "mine") or 0
+        count = await to_thread.run_sync(self._shelf.disputed, case, mine)
+        return JSONResponse({"disputed": count}, headers=UNCACHED)
 
     async def _assist(self, request: Request) -> Response:
         case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")

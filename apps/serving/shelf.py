@@ -14,7 +14,8 @@ import torch
 
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
-from medlib.workspace import Content, NotAllowedError, NotThereError, Seen, Workspace
+from medlib.workspace import Conflict, Content, NotAllowedError, NotThereError, Seen, Workspace
+from medlib.workspace.merging import keep_both
 from medlib.workspace.schema import Event, Prediction
 from serving.drawing import Drawing
 from serving.recent import Recent
@@ -199,6 +200,39 @@ class Shelf:
         )  # fmt: skip
         self._drawings.put((case, saved.id), replace(drawn, version=saved.id))
         return saved.id
+
+    def disputed(self, case: Case, mine: int) -> int:
+        """On how many slices a version aside changes the same voxels as the one that counts.
+
+        Raises:
+            NotThereError: for a version of another case.
+        """
+        self.drawing(case, mine)
+        both = self._workspace.versions.merge(self.newest(case), mine)
+        return int(both.disputed.any((1, 2)).sum())
+
+    def save_both(self, case: Case, drawn: Drawing, *, by: str) -> int:
+        """Keep an outline together with the one that counts, and give the number of both in one.
+
+        Args:
+            case: that it is of.
+            drawn: with the version aside that it was drawn on.
+            by: the author.
+
+        Raises:
+            Conflict: where both changed the same voxels; the outline is kept aside.
+        """
+        versions = self._workspace.versions
+        aside, kept = versions.get(drawn.version), self.drawing(case, drawn.version)
+        theirs, mine = self.newest(case), aside.id
+        if drawn.seen != kept.seen or not torch.equal(drawn.mask.data, kept.mask.data):
+            try:  # more was drawn since: it is kept as it is, too
+                return self.save(
+                    case, replace(drawn, version=aside.parent_id or 0), by=by, merges=aside.id
+                )
+            except Conflict as conflict:
+                theirs, mine = conflict.theirs.id, conflict.mine.id
+        return keep_both(versions, theirs, mine, by=by).id
 
     def predicted(self, case: Case) -> Prediction | None:
         """What a model outlined here last; None where none did."""

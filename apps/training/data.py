@@ -11,7 +11,7 @@ from wording import plain
 
 from medlib.work import Asked, Looking, ask
 from medlib.work.looking import state_of
-from medlib.workspace import Content, Progress
+from medlib.workspace import Progress
 from medlib.workspace.schema import now
 from medlib.workspace.seen import Seen
 from training.words import lasting, millilitres, table
@@ -19,19 +19,13 @@ from training.words import lasting, millilitres, table
 if TYPE_CHECKING:
     from medlib.workspace.schema import Job, LabelSet
 
-_CONTENT = {
-    "structures": Content.MASK,
-    "question": Content.ANSWERS,
-    "landmarks": Content.POINTS,
-}
-
 
 def say_counts(here: Desk, label_set: LabelSet, asked: Asked) -> int:
     """How far labelling has come; how many scans something is known of."""
     heads = [
         version
         for version in here.workspace.versions.heads(label_set.id)
-        if version.content == _CONTENT[asked.what]
+        if version.content == asked.content
     ]
     held_up = here.workspace.reviews.held_up([version.id for version in heads])
     heads = [version for version in heads if version.id not in held_up]

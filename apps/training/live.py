@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH = 640, 180
 _SHOWN = 5  # pictures
-_TITLES = {"train": "Learning", "predict": "Looking at scans that nobody has labelled"}
+_TITLES = {"train": "Learning", "predict": "Looking at scans that are not labelled whole"}
 
 
 @st.fragment(run_every=2.0)  # drawing it takes from the training, where processors are few

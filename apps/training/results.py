@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from wording import plain
 
-from medlib.work import Predicting, ask
+from medlib.work import Predicting, ask, waiting
 from training.data import open_row
 from training.live import show
 from training.words import figure, measure_of, table, within
@@ -93,16 +93,19 @@ def worst_first(card: Mapping[str, Any]) -> list[tuple[int, Mapping[str, float |
 
 
 def say_found(here: Desk, label_set: LabelSet, model: Model) -> None:
-    """What it has found where nobody has labelled, with what is odd about it."""
+    """What it has found in scans that are not labelled whole, with what is odd about it."""
     newest: dict[int, Any] = {}
     for row in here.workspace.models.predictions(model=model.id):
         newest.setdefault(row.scan_id, row)
-    waiting = [e for e in here.workspace.scans.list() if e.scan.status == "new"]
-    rest = [entry for entry in waiting if entry.scan.id not in newest]
+    rest = len(waiting(here.workspace, model))
     st.markdown(
-        f"**Scans that nobody has labelled**: it has looked at {len(newest)}, {len(rest)} to go"
+        f"**Scans that are not labelled whole**: it has looked at {len(newest)}, {rest} to go"
     )
-    if rest and here.may("predict") and st.button("Outline the rest", key=f"train rest {model.id}"):
+    st.caption(
+        "Where single slices are done, what it doubts says which slice is worth most next (J on the "
+        "Label page). What was drawn stays as it is."
+    )
+    if rest and here.may("predict") and st.button("Look at the rest", key=f"train rest {model.id}"):
         here.must("predict")
         ask(here.workspace, Predicting(model.id), by=here.person)
         st.rerun()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -58,6 +58,8 @@ class Shown:
         questions: to be answered about the study.
         landmarks: to be placed.
         has_model: a model has outlined this scan.
+        newest: versions of what is said beside the outline, as ``version`` is of that.
+        notice: said over the picture when it is opened.
     """
 
     case: str
@@ -73,6 +75,8 @@ class Shown:
     questions: Sequence[Question] = ()
     landmarks: Sequence[str] = ()
     has_model: bool = False
+    newest: Mapping[Literal["answers", "points"], int] = field(default_factory=dict)
+    notice: str = ""
 
 
 def viewer(

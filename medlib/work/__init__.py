@@ -14,7 +14,7 @@ memory or is killed leaves the worker as it was.
 What is asked for are plain values, queued by :func:`ask`::
 
     ask(workspace, Training(label_set=1, minutes=10), by="ada")
-    ask(workspace, Predicting(model=1), by="ada")     # all scans that nobody has labelled
+    ask(workspace, Predicting(model=1), by="ada")     # all scans not labelled whole
     ask(workspace, Looking(label_set=1), by="ada")    # what the data say, and a plan in words
 """
 
@@ -28,6 +28,7 @@ from medlib.work.asking import (
     read_request,
     usual_device,
 )
+from medlib.work.waiting import waiting
 from medlib.work.worker import Worker
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "folder_of",
     "read_request",
     "usual_device",
+    "waiting",
 ]

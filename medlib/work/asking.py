@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from medlib.workspace import WorkspaceError
+from medlib.workspace import Content, WorkspaceError
 from medlib.workspace.events import canonical
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from medlib.workspace.schema import Job, LabelSet
 
 What = Literal["structures", "question", "landmarks"]
+_CONTENT: Mapping[str, Content] = {
+    "structures": Content.MASK,
+    "question": Content.ANSWERS,
+    "landmarks": Content.POINTS,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Asked:
     def __str__(self) -> str:
         return self.question or self.what
 
+    @property
+    def content(self) -> Content:
+        """Where what people say of it is kept."""
+        return _CONTENT[self.what]
+
     @classmethod
     def all_of(cls, label_set: LabelSet) -> tuple[Asked, ...]:
         """Everything that can be learned of a label set.
@@ -71,7 +81,7 @@ class Training:
         rounds: through the scans.
         name: of the model; left out, made from the label set's.
         kind: of scans to learn from, a class of :mod:`medlib.types`; left out, the only one there is.
-        then_predict: whether the model is to outline the scans that nobody has labelled.
+        then_predict: whether the model is to look at the scans that are not labelled whole.
 
     Raises:
         WorkspaceError: unless a length is said, once, and it is more than nothing.
@@ -100,7 +110,7 @@ class Predicting:
 
     Args:
         model: which.
-        scans: in which; left out, all that nobody has labelled and it has not predicted yet.
+        scans: in which; left out, all that are not labelled whole and it has not looked at yet.
     """
 
     job: ClassVar[str] = "predict"

@@ -17,10 +17,11 @@ from medlib.io.files import FILE_ERRORS
 from medlib.package import Model, load
 from medlib.transforms import Item
 from medlib.types import Belief, Kind, Mask, Measurement, Points, Probabilities, Volume, verb
-from medlib.work.asking import Asked, Predicting
+from medlib.work.asking import Predicting
 from medlib.work.flags import flags_of
 from medlib.work.process import Watch
 from medlib.work.telling import Telling, write_json
+from medlib.work.waiting import asked_of, labelled, waiting
 from medlib.workspace import Content, Status, WorkspaceError, questions_of
 
 if TYPE_CHECKING:
@@ -67,16 +68,6 @@ def predict(
         "ranked": ranked,
         "stopped": watch.is_stopping,
     }
-
-
-def waiting(workspace: Workspace, model: Row) -> tuple[int, ...]:
-    """The scans that nobody has labelled, and this model has not predicted."""
-    predicted = {row.scan_id for row in workspace.models.predictions(model=model.id)}
-    return tuple(
-        entry.scan.id
-        for entry in workspace.scans.list()
-        if entry.scan.status == Status.NEW and entry.scan.id not in predicted
-    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +138,7 @@ def _(value: Points) -> float | None:
 
 def _keep(workspace: Workspace, model: Row, scan: int, found: Found, *, by: str) -> None:
     """Keep what was found, with its figures."""
-    asked = Asked(**model.card.get("asked", {}))
+    asked = asked_of(model)
     figures: dict[str, Any] = {"doubt": found.doubt}
     value = found.value
     if isinstance(value, Mask):
@@ -191,35 +182,36 @@ def rank(workspace: Workspace, model: Row) -> int:
     doubts: dict[int, float] = {}
     for row in workspace.models.predictions(model=model.id):
         doubts.setdefault(row.scan_id, row.figures.get("doubt") or 0.0)
-    entries = {entry.scan.id: entry for entry in workspace.scans.list()}
-    new = [n for n, e in entries.items() if e.scan.status == Status.NEW and n in doubts]
-    known = [n for n in model.card.get("learned from", []) if n in entries]
-    features = {
-        n: features for n in (*new, *known) if (features := _features(workspace, entries[n]))
-    }
-    called = {entries[n].scan.name: n for n in features}
-    if not any(doubts[n] for n in new):  # it cannot say: then by how unlike they are
-        doubts = dict.fromkeys(doubts, 1.0)
+    entries = {e.scan.id: e for e in workspace.scans.list() if e.scan.status != Status.SET_ASIDE}
+    known = labelled(workspace, model.label_set_id, asked_of(model))
+    left = [n for n in entries if n in doubts and n not in known.whole]
+    new = [n for n in left if n not in known.begun]
+    learned = {*model.card.get("learned from", []), *known.whole, *known.begun}.intersection(
+        entries
+    )
+    features = {n: found for n in {*new, *learned} if (found := _features(workspace, entries[n]))}
+    names = {n: entries[n].scan.name for n in features}
+    can_say = any(doubts[n] for n in new)  # else by how unlike they are
+    open_ones = {names[n]: doubts[n] if can_say else 1.0 for n in new if n in features}
     suggestions = next_scans(
-        {entries[n].scan.name: doubts[n] for n in new if n in features},
-        {name: features[n] for name, n in called.items()},
-        labelled=[entries[n].scan.name for n in known if n in features],
+        open_ones,
+        {names[n]: found for n, found in features.items()},
+        labelled=[names[n] for n in features if names[n] not in open_ones],
         count=_RANKED,
     )
-    ranks = {
-        called[found.name]: (1 - place / (len(suggestions) + 1), found.reason)
-        for place, found in enumerate(suggestions)
-    }
+    ranks = dict.fromkeys(entries, (0.0, ""))  # what is whole by now is no longer of use
+    called = {name: n for n, name in names.items()}
+    for place, one in enumerate(suggestions):
+        ranks[called[one.name]] = (1 - place / (len(suggestions) + 1), one.reason)
+    # One more slice of a scan that is begun teaches less than a first one elsewhere.
     least = 1 / (len(suggestions) + 2)
-    most = max((doubts[n] for n in new), default=0.0) or 1.0
-    for n in new:
-        if n not in ranks:
-            ranks[n] = (
-                least * doubts[n] / most,
-                f"others would teach more ({doubts[n]:.2f} unsure)",
-            )
+    most = max((doubts[n] for n in left), default=0.0) or 1.0
+    for n in left:
+        if ranks[n] == (0.0, ""):
+            why = "some of it is labelled" if n in known.begun else "others would teach more"
+            ranks[n] = (least * doubts[n] / most, f"{why}; {doubts[n]:.2f} unsure")
     workspace.scans.rank(ranks, by=_BY.format(model.id))
-    return len(ranks)
+    return len(left)
 
 
 def _features(workspace: Workspace, entry: Entry) -> Sequence[float]:

@@ -115,13 +115,14 @@ def merge(base: Mask, theirs: Mask, mine: Mask) -> Merge:
         if other.grid != base.grid:
             raise ValueError(f"masks on different grids: {base.grid.difference(other.grid)}")
     layers = max(mask.data.shape[0] for mask in (base, theirs, mine))
-    was, first, second = (_in_layers(mask.data, layers) for mask in (base, theirs, mine))
+    was, first, second = (in_layers(mask.data, layers) for mask in (base, theirs, mine))
     merged = torch.where(first == was, second, first)
     disputed = (first != was) & (second != was) & (first != second)
     return Merge(replace(theirs, data=merged), disputed.any(0))
 
 
-def _in_layers(data: Tensor, layers: int) -> Tensor:
+def in_layers(data: Tensor, layers: int) -> Tensor:
+    """A mask's voxels in so many layers, the further ones empty."""
     import torch
 
     empty = data.new_zeros((layers - data.shape[0], *data.shape[1:]))

@@ -207,6 +207,17 @@ class Versions:
         with self._database.reading() as session:
             return [*session.scalars(query)]
 
+    def finished(self, label_set: int) -> set[int]:
+        """The scans of which all that a label set asks has been said, by their numbers."""
+        with self._database.reading() as session:
+            asked = found(session, LabelSet, label_set, what="label set")
+            wanted = {content for content, named in _wanted(asked).items() if named}
+        whole: dict[int, set[Content]] = {}
+        for version in self.heads(label_set):
+            if version.seen["whole"]:
+                whole.setdefault(version.scan_id, set()).add(version.content)
+        return {scan for scan, contents in whole.items() if contents >= wanted}
+
     def history(
         self, scan: int, label_set: int, content: Content = Content.MASK
     ) -> Sequence[Version]:
@@ -363,14 +374,18 @@ def put(session: Session, version: Version) -> Version | None:
 
 def _progress(session: Session, scan: Scan, asked: LabelSet) -> Status:
     """How far the scan has come, as far as one label set asks."""
-    wanted = {
+    heads = [head(session, scan.id, asked.id, c) for c, named in _wanted(asked).items() if named]
+    whole = all(version is not None and version.seen["whole"] for version in heads)
+    return Status.LABELLED if whole else Status.IN_PROGRESS
+
+
+def _wanted(asked: LabelSet) -> dict[Content, list[Any]]:
+    """What a label set asks, by what it is kept as."""
+    return {
         Content.MASK: asked.labels,
         Content.ANSWERS: asked.questions,
         Content.POINTS: asked.landmarks,
     }
-    heads = [head(session, scan.id, asked.id, c) for c, named in wanted.items() if named]
-    whole = all(version is not None and version.seen["whole"] for version in heads)
-    return Status.LABELLED if whole else Status.IN_PROGRESS
 
 
 def _line(

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -455,3 +456,106 @@ def test_encoding_keeps_every_value():
     assert sorted(image.get_fdata().ravel()) == sorted(halves.data.double().ravel().tolist())
     with pytest.raises(ValueError, match="2 channels"):
         encode_volume(Volume(torch.rand(2, *AWRY.shape), AWRY))
+
+
+# --- what a model found, where somebody has drawn --------------------------------------------------
+
+
+def test_the_models_outline_keeps_off_slices_that_are_done(client, shelf, workspace):
+    """Whoever finished a slice knows better than the model, which is asked for the others."""
+    before = shelf.drawing(ONE, 0).mask
+    drawn_row = painted(1, 3, AWRY)
+    version = workspace.versions.save_mask(
+        1, 1, drawn_row, base=None, by="ada", seen=Seen.of([3])
+    ).id
+    model = workspace.models.add("net", __file__, 1, by="worker")
+    found = replace(before, data=torch.zeros_like(before.data))
+    found.data[0, :, 2] = 1  # a row of each slice, elsewhere than the drawn one
+    workspace.models.keep_mask(model.id, 1, found, by="worker")
+    turn = Turn.of(AWRY)
+    said = {
+        "scan": shelf.mark(ONE, Blocks(shelf.grid(ONE))), "action": "model", "structure": 1,
+        "done": [[*turn.shown(0, 3)]], "whole": False,
+    }  # fmt: skip
+    url = f"/medlib/cases/{ONE}/assist?base={version}"
+
+    def ask(**more):
+        sent = gzip.compress(Patch(said=said | more).pack())
+        return client.post(url, content=sent, headers=leave(shelf))
+
+    answer = ask()
+    assert answer.status_code == 200, answer.text
+    there = np.argwhere(served(answer)[0])
+    along, index = turn.shown(0, 3)
+    assert len(there)
+    assert index not in there[:, 2 - along], "the slice that is done is none of the model's"
+    whole = ask(whole=True)
+    assert whole.status_code == 422
+    assert "whole scan is done" in whole.json()["reason"]
+    nothing = ask(done=[[along, n] for n in range(upright(AWRY).shape[along])])
+    assert nothing.status_code == 422
+
+
+# --- older versions, and two people's outlines as one ----------------------------------------------
+
+
+def test_an_older_version_is_shown_as_it_was_and_is_of_its_own_scan(client, shelf, workspace):
+    first = put(client, shelf, drawn(shelf, at=3)).json()["version"]
+    before, _ = served(client.get(f"/medlib/cases/{ONE}/mask", headers=leave(shelf)))
+    put(client, shelf, drawn(shelf, at=9, value=2), query=f"base={first}")
+    at = f"versions/{first}/mask"
+    shown = client.get(f"/medlib/cases/{ONE}/{at}", headers=leave(shelf, action="view"))
+    np.testing.assert_array_equal(served(shown)[0], before)
+    assert shown.headers["X-Version"] == str(first)
+    assert client.get(f"/medlib/cases/{TWO}/{at}", headers=leave(shelf, TWO)).status_code == 404
+    assert client.get(f"/medlib/cases/{ONE}/{at}", headers=leave(shelf, TWO)).status_code == 401
+    volume = client.get(f"/medlib/cases/{ONE}/versions/{first}/volume", headers=leave(shelf))
+    assert volume.content == client.get(f"/medlib/cases/{ONE}/volume", headers=leave(shelf)).content
+    sent = client.put(f"/medlib/cases/{ONE}/{at}?base={first}", content=b"", headers=leave(shelf))
+    assert sent.status_code == 405, "it can only be read"
+
+
+def conflicting(client, shelf, theirs, mine):
+    """Two people begin with one version; the numbers that the second one's browser is told."""
+    base = put(client, shelf, drawn(shelf, at=3)).json()["version"]
+    put(client, shelf, drawn(shelf, **theirs), query=f"base={base}", person="grace")
+    answer = put(client, shelf, drawn(shelf, **mine), query=f"base={base}", person="bob")
+    assert answer.status_code == 409
+    return answer.json()
+
+
+def both(client, shelf, mine):
+    url = f"/medlib/cases/{ONE}/both?mine={mine}"
+    return client.get(url, headers=leave(shelf)).json()["disputed"]
+
+
+def test_changes_that_do_not_touch_are_kept_both_with_what_was_drawn_since(
+    client, shelf, workspace
+):
+    told = conflicting(client, shelf, {"at": 9, "value": 2}, {"at": 14})
+    assert both(client, shelf, told["aside"]) == 0
+    query = f"base={told['newest']}&merges={told['aside']}&both=yes"
+    answer = put(client, shelf, drawn(shelf, at=16), query=query, person="bob")
+    assert answer.status_code == 200, answer.text
+    merged = workspace.versions.get(answer.json()["version"])
+    assert (merged.author, merged.parent_id, merged.origin) == ("bob", told["newest"], "merged")
+    expected = sum(painted(v, at, AWRY).data for v, at in ((1, 3), (2, 9), (1, 14), (1, 16)))
+    found = workspace.versions.mask(merged.id).data
+    assert torch.equal(found, expected.to(found.dtype))
+    assert workspace.versions.aside(1, 1) == [], "all of it was taken up"
+    assert workspace.verify() == ()
+
+
+def test_where_both_changed_the_same_place_it_is_asked_again(client, shelf, workspace):
+    told = conflicting(client, shelf, {"at": 9, "value": 2}, {"at": 9})
+    assert both(client, shelf, told["aside"]) == 1
+    query = f"base={told['newest']}&merges={told['aside']}&both=yes"
+    answer = put(client, shelf, drawn(shelf, at=9), query=query, person="bob")
+    assert (answer.status_code, answer.json()["newest"]) == (409, told["newest"])
+    assert workspace.versions.head(1, 1).id == told["newest"]
+    assert (
+        client.get(
+            f"/medlib/cases/{TWO}/both?mine={told['aside']}", headers=leave(shelf, TWO)
+        ).status_code
+        == 404
+    )

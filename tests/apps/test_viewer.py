@@ -16,7 +16,7 @@ from phantoms import DOT, phantom
 
 from medlib.resources import folder
 from medlib.types import Mask, Volume
-from medlib.workspace import Content, Question, Workspace
+from medlib.workspace import Content, Question, Status, Workspace
 
 nibabel = oracle("nibabel")
 playwright = oracle("playwright.sync_api")
@@ -350,6 +350,96 @@ def test_two_people_on_one_scan_lose_no_stroke(page, desk, tmp_path):
         np.testing.assert_array_equal(
             workspace.versions.mask(mine).data, workspace.versions.mask(aside.id).data
         )
+
+
+def test_two_people_who_touch_nothing_of_each_other_keep_both(page, desk, tmp_path):
+    open_case(page, "scan_5", 5)
+    scan = nibabel.load(desk / "scan_5.nii.gz")
+    viewer = page.locator(".viewer")
+    viewer.press("b")
+    x, y = show(page, (5.0, 12.0, 14.0), scan)[0]
+    begun = ask(page, "v.keeper.version")
+    page.mouse.click(x, y)
+    base = saved(page, begun)
+    with Workspace(desk / "workspace") as workspace:
+        theirs = workspace.versions.mask(base)
+        theirs.data[0, 5, 5, 5] = 2
+        their_version = workspace.versions.save_mask(5, 1, theirs, base=base, by="grace").id
+    x, y = show(page, (-20.0, 0.0, 10.0), scan)[0]
+    page.mouse.click(x, y)
+    page.get_by_role("button", name="Keep both").wait_for()
+    page.screenshot(path=tmp_path / "both.png")
+    x, y = show(page, (-20.0, 20.0, 10.0), scan)[0]
+    page.mouse.click(x, y)  # one draws on before one decides
+    mine = ask(page, "v.outline.counts[1]")
+    page.get_by_role("button", name="Keep both").click()
+    merged = saved(page, their_version)
+    page.wait_for_function(
+        "root => root.viewer.isReady && root.viewer.outline.counts[2] === 1",
+        arg=viewer.element_handle(),
+    )
+    with Workspace(desk / "workspace") as workspace:
+        found = workspace.versions.mask(merged).data[0]
+        assert (workspace.versions.head(5, 1).id, found[5, 5, 5]) == (merged, 2)
+        assert int((found == 1).sum()) == mine == ask(page, "v.outline.counts[1]")
+        assert workspace.versions.aside(5, 1) == []
+    # What was there before is on the screen, can be looked at, and not drawn in.
+    page.get_by_text("Older versions", exact=True).click()
+    page.get_by_text("kept aside").first.wait_for()
+    page.screenshot(path=tmp_path / "history.png")
+    page.get_by_role("button", name="Look", exact=True).last.click()
+    page.locator(".viewer .notice", has_text="An older outline").wait_for()
+    assert ask(page, "v.outline.counts[2]") == 0
+    viewer.press("b")
+    assert ask(page, "v.tool") != "brush"
+    page.screenshot(path=tmp_path / "older.png")
+    page.get_by_role("button", name="Back", exact=True).click()
+    page.wait_for_function(
+        "root => root.viewer.isReady && root.viewer.data.case === '5-1'",
+        arg=viewer.element_handle(),
+    )
+    assert ask(page, "v.outline.counts[2]") == 1
+
+
+def test_measures_stay_the_strip_has_keys_and_what_is_set_aside_is_passed_over(page, desk):
+    scan = nibabel.load(desk / "case_1.nii.gz")
+    viewer = page.locator(".viewer")
+    viewer.press("d")
+    x, y = show(page, DOT, scan)[0]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=3)
+    page.mouse.up()
+    (drawn,) = ask(page, "v.measures.all.map(m => v.measures.words(m))")
+    strip = page.locator(".viewer .strip")
+    strip.press("End")
+    size, at = ask(page, "[v.scene.dims[v.plane], v.scene.voxel[v.plane]]")
+    assert at == size - 1
+    strip.press("PageDown")
+    assert ask(page, "v.scene.voxel[v.plane]") == size - 11
+    assert strip.get_attribute("aria-valuetext") == f"{size - 10} of {size}"
+    with Workspace(desk / "workspace") as workspace:
+        for aside in (2, 3):
+            workspace.scans.set_status(aside, Status.SET_ASIDE, by="ada", reason="not today")
+    viewer.press("Control+Enter")
+    page.wait_for_function(
+        "root => root.viewer.isReady && root.viewer.data.case === '4-1'",
+        arg=viewer.element_handle(),
+    )
+    with Workspace(desk / "workspace") as workspace:
+        for aside in (2, 3):
+            workspace.scans.set_status(aside, Status.NEW, by="ada")
+    assert ask(page, "v.measures.all.length") == 0, "they are the other scan's"
+    page.reload()
+    page.locator(".viewer .state.saved").wait_for()
+    open_case(page, "case_1", 1)
+    assert ask(page, "v.measures.all.map(m => v.measures.words(m))") == [drawn]
+    viewer.press("Delete")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    assert ask(page, "v.measures.all.length") == 1
+    viewer.press("Delete")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    assert ask(page, "v.measures.all.length") == 0
 
 
 def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, tmp_path):

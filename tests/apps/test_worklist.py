@@ -33,6 +33,7 @@ from streamlit.testing.v1 import AppTest  # noqa: E402
 from medlib.workspace import Role  # noqa: E402
 
 HOSTILE = "<img src=x onerror=alert(1)>**b**[l](http://evil)"
+_TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_what_dicom_says_of_a_patient_is_only_text(workspace, drawn, tmp_path, r
         html, markdown = shown(app)
         for text in html:
             markup = Markup(text)
-            assert markup.tags <= {"div", "img", "b", "span", "style", "p"}
+            assert markup.tags <= {"div", "img", "b", "span", "style", "p", *_TABLE}
             assert not markup.acting
         for text in markdown:
             assert not re.search(r"(?<!\\)[<\[]", text.replace(":orange[", "")), text
@@ -307,6 +308,40 @@ def test_a_label_set_grows_and_keeps_its_numbers(workspace, run):
     assert [(one.id, one.name) for one in labels][:1] == [(1, "liver")]
     assert labels["spleen"].id == 4
     assert not questions_of(workspace.label_sets.get("structures"))
+
+
+def test_codes_are_seen_and_a_mistyped_one_is_refused(workspace, run):
+    row = workspace.label_sets.add("organs", ["left kidney", "Milz"], by="ada")
+    app = run("pages/label_sets.py")
+    html, _ = shown(app)
+    (codes,) = [one for one in html if "is written as" in one]
+    assert "64033007 Kidney, 7771000 Left" in codes
+    assert "none: DICOM calls it a tissue of this name" in codes
+    key = f"code {row.id} {row.revision}"
+    app.text_input(key=f"{key} 2").set_value("78961090")  # two digits are exchanged
+    app.text_input(key=f"{key} said 2").set_value("Spleen")
+    app.button[0].click().run()
+    assert "no code of SNOMED CT" in app.error[0].value.replace("\\", "")
+    assert workspace.label_sets.get(row.id).revision == row.revision
+    app.text_input(key=f"{key} 2").set_value("78961009")
+    app.text_input(key=f"{key} said 2").set_value("Spleen")
+    app.button[0].click().run()
+    assert not app.exception
+    labels = table_of(workspace.label_sets.get(row.id))
+    assert (labels["Milz"].code.value, labels["left kidney"].code) == ("78961009", None)
+    html, _ = shown(app)
+    assert "78961009 Spleen (given here)" in "".join(html)
+
+
+def test_check_digits_hold_for_every_code_that_is_known():
+    import coding
+
+    from medlib.types.anatomy import code_for, known_names
+
+    assert not doctest.testmod(coding).failed
+    for name in known_names():
+        code = code_for(name)
+        assert coding.code_of(name, code.value, code.meaning) == code
 
 
 def test_questions_are_made_of_a_table(run):

@@ -159,7 +159,8 @@ export class Assist {
     const { outline, drawing, done, data, isReduced } = viewer;
     const isOwn = ["click", "next"].includes(action); // needs no outline
     const box = isOwn ? null : union(drawing.sending, outline.changes);
-    const said = { scan: viewer.said.scan, action, structure: viewer.active, done: done.pairs(), ...more };
+    const said = { scan: viewer.said.scan, action, structure: viewer.active, done: done.pairs(),
+      whole: done.whole, ...more };
     viewer.panel.showBusy(1);
     try {
       const body = await packed(said, box, box && outline.cut(box));

@@ -44,6 +44,12 @@ export class Keeper {
     return this.flush();
   }
 
+  /** Waits for a person to decide, with what it went by before. */
+  hold(version, merges) {
+    clearTimeout(this.timer);
+    [this.version, this.merges, this.isBlocked] = [version, merges, true];
+  }
+
   forget() {
     clearTimeout(this.timer);
     this.isUnsaved = this.isBlocked = false;

@@ -1,10 +1,33 @@
-/** Distances and angles, in millimetres of the patient, drawn on the slice they were taken on. */
+/** Distances and angles, in millimetres of the patient, drawn on the slice they were taken on, and kept. */
 
 export class Measures {
   constructor(toMillimetres) {
     this.toMillimetres = toMillimetres; // of a place in the volume
     this.all = [];
     this.open = null;
+    this.key = null;
+  }
+
+  /**
+   * Takes up those of a scan again, which this browser has kept; as shares of the volume, they say
+   * nothing of whose it is.
+   * @param {string} drawer of the browser's store: of one person and scan
+   */
+  recall(drawer) {
+    this.key = `medlib measures ${drawer}`;
+    this.open = null;
+    try {
+      this.all = JSON.parse(localStorage.getItem(this.key)) ?? [];
+    } catch {
+      this.all = []; // a browser that forbids it forgets them
+    }
+  }
+
+  #keep() {
+    try {
+      if (this.all.length) localStorage.setItem(this.key, JSON.stringify(this.all));
+      else localStorage.removeItem(this.key);
+    } catch { /* they are there as long as the scan is shown */ }
   }
 
   /** Begins a measure, or sets the next corner of an open angle. */
@@ -30,16 +53,19 @@ export class Measures {
     if (!open || (open.kind === "angle" && open.set < 3)) return;
     if (this.#length(open.places) > 0.1) this.all.push(open);
     this.open = null;
+    this.#keep();
   }
 
   /** A distance that was measured elsewhere. */
   add(normal, places) {
     this.all.push({ kind: "distance", normal, places, set: 2 });
+    this.#keep();
   }
 
   clear() {
-    this.all.length = 0;
+    this.all = [];
     this.open = null;
+    this.#keep();
   }
 
   shown() {

@@ -1,7 +1,7 @@
 /** Keeps what was drawn and said of one scan: on the server, and until then in this browser. */
 import { button } from "./dom.js";
 import { Keeper } from "./keeper.js";
-import { put } from "./transfer.js";
+import { fetchDisputed, put } from "./transfer.js";
 import * as unsaved from "./unsaved.js";
 
 const SOON = 250; // ms without a change before it is kept in the browser
@@ -18,6 +18,7 @@ class Line {
   constructor(saving, what, version, source) {
     Object.assign(this, { saving, what, source });
     this.state = "saved";
+    this.isJoining = false; // what is sent next is to be put together with theirs
     this.keeper = new Keeper(version, (base, merges) => this.#send(base, merges),
       (state, detail) => this.#told(state, detail));
     this.storing = Promise.resolve();
@@ -34,7 +35,7 @@ class Line {
     try {
       const { query, body } = await this.source.make();
       const answer = await put(this.saving.data, this.what,
-        { ...query, base, ...(merges ? { merges } : {}) }, body);
+        { ...query, base, ...(merges ? { merges } : {}), ...(this.isJoining ? { both: "yes" } : {}) }, body);
       this.source.settle(true);
       return answer;
     } catch (error) {
@@ -122,7 +123,8 @@ export class Saving {
     }
   }
 
-  #complain({ what, keeper }, state, detail) {
+  #complain(line, state, detail) {
+    const { what, keeper } = line;
     const { panel } = this.viewer;
     if (state === "expired") {
       this.viewer.trigger("renew", { case: this.opened.case });
@@ -131,17 +133,54 @@ export class Saving {
       panel.say(`Not saved: ${detail.message}. It is kept here, and tried again.`,
         button("Try now", "", () => keeper.resume()));
     } else {
-      this.#disputed(what, () => keeper.resume(detail.newest, detail.aside));
+      this.#conflict(line, detail);
     }
   }
 
-  #disputed(what, keepMine) {
+  #conflict(line, detail) {
+    this.#disputed(line.what, detail.aside, () => line.keeper.resume(detail.newest, detail.aside),
+      () => this.#join(line, detail));
+  }
+
+  /**
+   * Puts both together. Nothing can be drawn meanwhile: it would be drawn on one of them alone. Where it
+   * does not come about, neither of the two has been chosen, and it is asked again.
+   */
+  async #join(line, detail) {
+    const { viewer } = this;
+    const { keeper } = line;
+    const { version, merges } = keeper;
+    viewer.isReady = false;
+    viewer.panel.showWait("Putting both together …");
+    line.isJoining = true;
+    await keeper.resume(detail.newest, detail.aside);
+    line.isJoining = false;
+    try {
+      if (keeper.isIdle) await viewer.takeOver(line.what);
+      else {
+        keeper.hold(version, merges);
+        if (line.state !== "conflict") this.#conflict(line, detail);
+        line.state = "conflict";
+      }
+    } finally {
+      viewer.panel.showWait("");
+      viewer.isReady = true;
+      viewer.panel.show();
+    }
+  }
+
+  async #disputed(what, aside, keepMine, keepBoth) {
     const { panel } = this.viewer;
     const [name, one] = { mask: ["another outline of this scan", "outline"],
       answers: ["other answers about this scan", "answers"],
       points: ["other landmarks of this scan", "landmarks"] }[what];
-    panel.say(`Somebody saved ${name} meanwhile. Both can be kept: yours become the newest, theirs `
-      + "stay among the older ones.",
+    // Where it cannot be asked, one of the two is to be chosen.
+    const slices = what === "mask" ? await fetchDisputed(this.data, aside).catch(() => null) : null;
+    const both = slices === 0 ? [button("Keep both", "Your changes and theirs, in one outline", keepBoth)] : [];
+    const why = slices ? ` You both changed the same places on ${slices} ${slices === 1 ? "slice" : "slices"}: one of you is to count there.` : "";
+    panel.say(`Somebody saved ${name} meanwhile. Nothing is lost: what does not count stays among the `
+      + `older versions, on the left.${why}`,
+    ...both,
     button("Keep mine as the newest", "", keepMine),
     button(what === "mask" ? "Load theirs (Undo brings mine back)" : "Load theirs", one,
       () => this.viewer.takeOver(what)));
@@ -164,19 +203,21 @@ export class Saving {
     if (!record) return;
     const { what, query, body, page } = record;
     const send = async (more) => {
-      await put(this.data, what, { ...query, ...more }, body);
+      try {
+        await put(this.data, what, { ...query, ...more }, body);
+      } catch (error) {
+        const on = { base: error.newest, merges: error.aside };
+        if (error.status === 409) {
+          await this.#disputed(what, error.aside, () => send(on), () => send({ ...on, both: "yes" }));
+        } else this.viewer.panel.say(`It could not be brought back: ${error.message}. It is still kept here.`);
+        return;
+      }
       await unsaved.drop(this.drawer, what, page);
       await this.viewer.takeOver(what);
       this.viewer.panel.say("");
       await this.#bringBack(others);
     };
-    try {
-      await this.flush();
-      await send({});
-    } catch (error) {
-      if (error.status === 409) {
-        this.#disputed(what, () => send({ base: error.newest, merges: error.aside }));
-      } else this.viewer.panel.say(`It could not be brought back: ${error.message}. It is still kept here.`);
-    }
+    await this.flush();
+    await send({});
   }
 }

@@ -2,13 +2,15 @@
 import { element } from "./dom.js";
 import { PLANE_NAMES } from "./tiles.js";
 
-const [GROUND, FRAME, DONE, HERE, OFFERED] = ["#1b222c", "#3a4656", "#3f9d6d", "#ffffff", "#ffd166"];
+const [GROUND, FRAME, DONE, HERE, OFFERED] = ["#1b222c", "#74849a", "#3f9d6d", "#ffffff", "#ffd166"];
 const MARGIN = 6;
+const STEPS = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10 };
 
 export class Strip {
   constructor(viewer) {
     this.viewer = viewer;
     this.canvas = element("canvas", { class: "strip", title: "Slices: the green ones are done" });
+    this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "slider");
     this.canvas.setAttribute("aria-orientation", "vertical");
     this.canvas.addEventListener("pointerdown", (event) => {
@@ -16,6 +18,20 @@ export class Strip {
       this.#go(event);
     });
     this.canvas.addEventListener("pointermove", (event) => event.buttons && this.#go(event));
+    this.canvas.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** What sliders do; the viewer's other keys go on to it. */
+  #key(event) {
+    const { viewer } = this;
+    const { key } = event;
+    if (!viewer.isReady || event.ctrlKey || event.metaKey || event.altKey) return;
+    const last = viewer.scene.dims[viewer.plane] - 1;
+    if (key in STEPS) viewer.step(STEPS[key]);
+    else if (key === "Home" || key === "End") viewer.goToSlice(viewer.plane, key === "End" ? last : 0);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   #go(event) {
@@ -55,6 +71,8 @@ export class Strip {
     canvas.setAttribute("aria-label", `${PLANE_NAMES[2 - plane]} slice`);
     canvas.setAttribute("aria-valuemin", 1);
     canvas.setAttribute("aria-valuemax", count);
-    canvas.setAttribute("aria-valuenow", scene.voxel[plane] + 1);
+    const here = scene.voxel[plane];
+    canvas.setAttribute("aria-valuenow", here + 1);
+    canvas.setAttribute("aria-valuetext", `${here + 1} of ${count}${done.has(2 - plane, here) ? ", done" : ""}`);
   }
 }

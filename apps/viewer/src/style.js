@@ -1,6 +1,7 @@
-// Text on grounds: at least 7:1 (#E8EDF3 on #1B222C), muted text 5:1; targets 40 px and more.
+// WCAG AA: text 4.5:1 on its ground and 14 px and more, edges of what is pressed 3:1; targets 40 px and
+// more. tests/apps/test_contrast.py computes them.
 export const STYLE = `
-.viewer { --ground: #11161d; --raised: #1b222c; --line: #3a4656; --text: #e8edf3; --muted: #a9b6c6;
+.viewer { --ground: #11161d; --raised: #1b222c; --line: #74849a; --text: #e8edf3; --muted: #a9b6c6;
   --accent: #6cc4ff; display: grid; grid-template: auto minmax(0, 1fr) auto / 30px minmax(0, 1fr) clamp(15rem, 22%, 17.5rem);
   gap: 8px; padding: 8px; box-sizing: border-box; background: var(--ground); color: var(--text);
   font: 400 16px/1.35 system-ui, "Segoe UI", Roboto, sans-serif; border-radius: 10px; outline: none;
@@ -8,7 +9,7 @@ export const STYLE = `
 .viewer:focus-visible { box-shadow: 0 0 0 2px var(--accent); }
 .viewer *, .viewer *::before { box-sizing: border-box; }
 .bar { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
-.bar .gap { flex: 1; }
+.bar .gap { flex: 1; } .bar button { padding: 0 9px; }
 .stage { grid-row: 2; grid-column: 2; position: relative; min-height: 320px; background: #000; border-radius: 6px; overflow: hidden; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .stage .surface { position: absolute; inset: 0; touch-action: none; cursor: crosshair; }
@@ -23,12 +24,12 @@ export const STYLE = `
 button, select, input[type=number] { font: inherit; color: var(--text); background: var(--raised);
   border: 1px solid var(--line); border-radius: 8px; min-height: 40px; min-width: 40px; padding: 0 12px; }
 button { cursor: pointer; } button:hover { border-color: var(--muted); }
-button:focus-visible, input:focus-visible, select:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+button:focus-visible, .strip:focus-visible, input:focus-visible, select:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 button[aria-pressed=true] { background: #0b4a73; border-color: var(--accent); color: #fff; }
 button:disabled { opacity: .45; cursor: default; }
-button kbd { font: 600 12px system-ui; color: var(--muted); margin-left: .5em; }
+button kbd { font: 600 14px system-ui; color: var(--muted); margin-left: .5em; }
 button[aria-pressed=true] kbd { color: #d5ecff; }
-h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; color: var(--muted); letter-spacing: .02em; }
+h3 { margin: 0 0 6px; font-size: 15px; font-weight: 600; color: var(--muted); letter-spacing: .02em; }
 .row { display: flex; gap: 6px; align-items: center; }
 button + .row { margin-top: 6px; }
 .row label { flex: 1; display: flex; align-items: center; gap: 8px; color: var(--muted); font-size: 15px; }
@@ -39,7 +40,7 @@ input[type=number] { width: 100%; padding: 0 8px; }
   text-align: left; padding: 4px 8px; }
 /* Never cut short: the end of a name is where it says left or right. */
 .structure .name span:nth-child(2) { overflow-wrap: anywhere; }
-.structure .ml { grid-column: 2; color: var(--muted); font-size: 13px; font-variant-numeric: tabular-nums; }
+.structure .ml { grid-column: 2; color: var(--muted); font-size: 14px; font-variant-numeric: tabular-nums; }
 .structure button[aria-pressed=true] .ml { color: #d5ecff; }
 .structure .swatch { width: 18px; height: 18px; border-radius: 4px; border: 1px solid #0008; }
 .structure .small { padding: 0; } .structure svg { width: 20px; height: 20px; vertical-align: middle; }

@@ -62,6 +62,11 @@ export async function fetchEntries(data, what) {
   return (await ask(data, what, {})).json();
 }
 
+/** On how many slices both changed the same places: a version aside, and the one that counts. */
+export async function fetchDisputed(data, mine) {
+  return (await (await ask(data, "both", { mine })).json()).disputed;
+}
+
 /** What the server makes of the outline. */
 export async function assist(data, query, body) {
   const headers = { "Content-Type": "application/octet-stream" };

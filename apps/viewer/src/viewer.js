@@ -75,6 +75,10 @@ export class Viewer {
     if (!this.isReady) return;
     if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.#relabel();
     if (data.version > this.keeper.version && this.keeper.isIdle) this.takeOver("mask", { isAsked: false });
+    for (const [what, version] of Object.entries(data.newest)) {
+      const entries = this[what];
+      if (entries && version > entries.line.keeper.version && entries.line.keeper.isIdle) entries.takeOver();
+    }
     this.panel.show();
   }
 
@@ -109,9 +113,10 @@ export class Viewer {
     this.limits = [data.windows[0].low, data.windows[0].high];
     this.isLimited = false;
     this.presetShown = 0;
-    this.measures.clear();
+    this.measures.recall(outline.drawer);
     this.hidden.clear();
     this.locked.clear();
+    if (data.readonly) this.tool = "navigate"; // a brush in hand would promise too much
     this.active = data.labels[0]?.id ?? 0;
     this.diameters.clear();
     this.saving = new Saving(this, data, outline.drawer);
@@ -137,6 +142,7 @@ export class Viewer {
         + "touch of its outline stays as fine as it was. " : "";
       panel.say(`This browser draws without a graphics card. ${how}3-D is off among the planes; V turns to it.`);
     }
+    if (data.notice) panel.say(data.notice);
     this.isReady = true;
     panel.show();
     this.saving.offer();
@@ -245,9 +251,10 @@ export class Viewer {
   }
 
   async next() {
-    if (!this.data.has_next) return;
     await this.saveNow();
-    if (!this.isUnsaved) this.trigger("next", { case: this.data.case });
+    if (this.isUnsaved) return;
+    if (!this.data.has_next) this.panel.say("No other scan waits, in the worklist as it is filtered.");
+    else this.trigger("next", { case: this.data.case });
   }
 
   /** Loads the server's newest; undo brings back what was drawn here. */
@@ -419,9 +426,19 @@ export class Viewer {
     return found && found.count === this.outline.counts[id] ? `⌀ ${found.mm.toFixed(1)} mm` : "";
   }
 
+  /** They cannot be brought back, so it is asked first. */
   clearMeasures() {
-    this.measures.clear();
-    this.scene.draw();
+    const { panel, measures, scene } = this;
+    const count = measures.shown().length;
+    if (!count) return;
+    const answered = () => panel.say("");
+    panel.say(count === 1 ? "Remove the measure of this scan?" : `Remove all ${count} measures of this scan?`,
+      button("Remove", "", () => {
+        measures.clear();
+        scene.draw();
+        answered();
+      }),
+      button("Keep", "", answered));
   }
 
   toggleLegend() {
