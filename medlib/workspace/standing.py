@@ -54,7 +54,7 @@ def decided_on(session: Session, versions: Collection[int]) -> list[list[Review]
     as_label = Review.prediction_id.is_(None) & Review.version_id.in_(versions)
     query = select(Review).where(Review.prediction_id.in_(came_of) | as_label)
     found: dict[tuple[int | None, int | None], list[Review]] = {}
-    for review in session.scalars(query.order_by(Review.round)):
+    for review in session.scalars(query.order_by(Review.id)):
         label = review.version_id if review.prediction_id is None else None
         found.setdefault((review.prediction_id, label), []).append(review)
     return [*found.values()]
@@ -79,8 +79,10 @@ def weighed(
                 disputed.add(review.version_id)
             elif _OUTCOME[review.decision] == stands != Standing.REJECTED:
                 behind[review.version_id].append(review)
-    for version in disputed:
-        behind[version] = []
+    for version, reviews in behind.items():  # in the order in which was decided
+        reviews.sort(key=lambda review: review.id)
+        if version in disputed:
+            reviews.clear()
     unmended = {version for version in _unmended(session, versions) if not behind[version]}
     return behind, disputed | unmended
 
