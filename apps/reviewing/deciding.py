@@ -36,14 +36,21 @@ def decide(here: Desk, item: Item, after: str | None) -> None:
         "Accept", shortcut="A", type="primary", width="stretch", help=KEYS, key=f"accept {shown}"
     ):
         settle(here, item, Decision.ACCEPT, after)
-    mine = corrected(here, item)
-    if mine and st.button(
+    mine = mine_of(here, item)
+    if mine and not says_all(here, item, mine):
+        st.caption(
+            "You have drawn slices of it from nothing. Where the whole scan is marked as done on the "
+            "Label page (W), your outline can be the correction."
+        )
+    elif mine and st.button(
         "My outline is the correction",
         shortcut="K", width="stretch", help=KEYS, key=f"mine {shown}",
     ):  # fmt: skip
         settle(here, item, Decision.CORRECT, after, version=whole(here, item, mine).id)
     # What counts by now may be the first reader's correction: a second one does not begin with it.
     may_draw = item.is_mask and not item.is_blind
+    if may_draw and label is not None and stays:
+        st.caption("Correct opens what is drawn already; there, U shows what the model found.")
     if may_draw and st.button(
         "Correct", shortcut="E", width="stretch", help=KEYS, key=f"correct {shown}"
     ):
@@ -92,7 +99,7 @@ def begin(here: Desk, item: Item) -> None:
     st.switch_page("pages/label.py")
 
 
-def corrected(here: Desk, item: Item) -> Version | None:
+def mine_of(here: Desk, item: Item) -> Version | None:
     """This person's outline, if it counts, is no older than the prediction, and unlike it."""
     if not item.is_mask:
         return None
@@ -103,6 +110,25 @@ def corrected(here: Desk, item: Item) -> Version | None:
     if here.workspace.signing.is_sent_back(head.id):
         return None
     return head if head.file != item.prediction.file else None
+
+
+def says_all(here: Desk, item: Item, version: Version) -> bool:
+    """Whether an outline may stand for the whole scan.
+
+    It does where all of the scan is done, or where it was begun with what the model found and mended.
+    A few slices that were drawn from nothing say nothing of the others.
+    """
+    if Seen.from_dict(version.seen).whole:
+        return True
+    line = {one.id: one for one in here.workspace.versions.history(*_line(item))}
+    before: Version | None = version
+    while before is not None and before.file != item.prediction.file:
+        before = line.get(before.parent_id) if before.parent_id is not None else None
+    return before is not None
+
+
+def _line(item: Item) -> tuple[int, int]:
+    return item.case.scan, item.case.label_set
 
 
 def whole(here: Desk, item: Item, version: Version) -> Version:

@@ -149,9 +149,12 @@ def test_a_rejection_needs_a_reason(run, workspace):
     assert workspace.versions.head(3, 1) is None
 
 
-def test_a_correction_is_ones_own_outline_and_the_whole_scan_counts(run, workspace):
+def test_a_correction_was_begun_with_what_the_model_found_and_the_whole_scan_counts(run, workspace):
+    found = workspace.models.mask(3)
+    begun = workspace.versions.save_mask(3, 1, found, base=None, by="bob", origin="corrected")
     mask = outline(workspace.scans.grid(3), 1)
-    workspace.versions.save_mask(3, 1, mask, base=None, by="bob", seen=Seen.of([4]))
+    assert not torch.equal(mask.data, found.data)
+    workspace.versions.save_mask(3, 1, mask, base=begun.id, by="bob", seen=Seen.of([4]))
     assert "My outline is the correction" not in [b.label for b in run("ada").button]
     press(run("bob"), "My outline is the correction")
     (review,) = workspace.reviews.of(3)
@@ -159,6 +162,19 @@ def test_a_correction_is_ones_own_outline_and_the_whole_scan_counts(run, workspa
     assert (review.decision, review.version_id, review.reviewer) == ("correct", head.id, "bob")
     assert Seen.from_dict(head.seen).whole
     assert torch.equal(workspace.versions.mask(head.id).data, mask.data)
+
+
+def test_a_few_slices_drawn_from_nothing_are_no_correction_of_a_whole_scan(run, workspace):
+    """Else background would be learned, and signed, wherever nobody has looked."""
+    mask = outline(workspace.scans.grid(3), 1)
+    drawn = workspace.versions.save_mask(3, 1, mask, base=None, by="bob", seen=Seen.of([4]))
+    app = run("bob")
+    assert "My outline is the correction" not in [b.label for b in app.button]
+    assert any("slices of it from nothing" in c.value for c in app.caption)
+    workspace.versions.save_mask(3, 1, mask, base=drawn.id, by="bob", seen=Seen(whole=True))
+    press(run("bob"), "My outline is the correction")
+    (review,) = workspace.reviews.of(3)
+    assert review.decision == Decision.CORRECT
 
 
 def test_a_second_reader_sees_nothing_of_the_first_and_a_third_decides(run, workspace):
