@@ -35,6 +35,7 @@ from serving.depot import Depot  # noqa: E402
 from serving.layers import Layer, layer_of  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
+from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
 from serving.site import site  # noqa: E402
 from serving.turning import Turn  # noqa: E402
@@ -367,6 +368,8 @@ def test_a_layer_is_given_to_whom_its_scan_is_open_and_of_no_other_scan(workspac
     assert status("1-1/found/1/mask", own, "label", verb="put") == 405, "nothing is written here"
     workspace.people.add("ann", Role.ADMINISTRATOR, by="ada", password="a long password")
     workspace.people.add("rob", Role.REVIEWER, by="ada", password="a long password")
+    assert status("1-1/found/1/mask", own, person="rob") == 401, "nobody is logged in"
+    client.cookies.set(COOKIE, workspace.people.log_in("rob", "a long password"))
     assert status("1-1/found/1/mask", own, person="rob") == 200
     workspace.people.change("rob", by="ada", active=False)
     assert status("1-1/found/1/mask", own, person="rob") == 401

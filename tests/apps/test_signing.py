@@ -20,6 +20,7 @@ from reviewing.oddities import Oddities  # noqa: E402
 from serving.depot import Depot  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
+from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
 from serving.site import site  # noqa: E402
 from serving.turning import Turn  # noqa: E402
@@ -214,6 +215,7 @@ def get(workspace, tmp_path):
 
     def asking(path, person="ada", case="1-1", verb="get", **more):
         link = {"Authorization": f"Bearer {shelf.sign(Case.named(case), person, 'label')}"}
+        client.cookies.set(COOKIE, workspace.people.log_in(person, WORD))
         return getattr(client, verb)(f"/medlib/cases/{path}", headers=link, **more)
 
     return asking

@@ -417,7 +417,10 @@ def test_measures_stay_the_strip_has_keys_and_what_is_set_aside_is_passed_over(p
     assert at == size - 1
     strip.press("PageDown")
     assert ask(page, "v.scene.voxel[v.plane]") == size - 11
-    assert strip.get_attribute("aria-valuetext") == f"{size - 10} of {size}"
+    page.wait_for_function(  # it is drawn with the next picture
+        "([strip, said]) => strip.getAttribute('aria-valuetext') === said",
+        arg=[strip.element_handle(), f"{size - 10} of {size}"],
+    )
     with Workspace(desk / "workspace") as workspace:
         for aside in (2, 3):
             workspace.scans.set_status(aside, Status.SET_ASIDE, by="ada", reason="not today")

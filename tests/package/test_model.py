@@ -40,6 +40,10 @@ def make(**changes):
             "measure": "Dice",
             "cases": 2,
             "labels": {"left kidney": 0.9, "right kidney": None},
+            "figures": [
+                {"of": "left kidney", "name": "Dice", "value": 0.9, "interval": [0.85, 0.93]},
+                {"of": "right kidney", "name": "Dice", "value": None, "interval": [None, None]},
+            ],
         },
     )
 
@@ -131,7 +135,7 @@ def test_an_archive_holds_three_parts_and_no_pickle(saved):
         card = archive.read("README.md").decode()
     assert b"\x80\x02" not in content[:4]
     assert b"torch._utils" not in content
-    assert "| left kidney | 0.900 |" in card
+    assert "| left kidney | 0.900 (0.850 to 0.930) |" in card
     assert "| right kidney | – |" in card
     assert "not a medical device" in card.lower()
 
