@@ -23,7 +23,7 @@ def learned(tmp_path_factory):
     small = Architecture.residual_unet(channels=(8, 16, 32), strides=((1, 2, 1), (2, 2, 2)))
     plan = replace(plan, architecture=small, rate=1e-2)
     learn = medlib.detector(*task, kind="mr", plan=plan, validations=1)
-    learn.fine_tune(epochs=16)
+    learn.fine_tune(epochs=32)
     return learn
 
 
