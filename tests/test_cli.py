@@ -398,7 +398,7 @@ def test_train_then_predict_in_a_shell(task, tmp_path):
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["trained_on"] == ["case_1", "case_3", "case_4"]
-    assert list(report["dice"]["cases"]) == ["case_2"]
+    assert list(report["scores"]["cases"]) == ["case_2"]
     assert report["steps"] > 0
     done = shell("predict", tmp_path / "m.medlib", task / "images", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -486,14 +486,17 @@ def test_what_was_killed_goes_on_with_the_same_command(task, small_plan, tmp_pat
 
 def test_folds_become_one_model_with_honest_figures(task, small_plan, tmp_path):
     done = train(task, tmp_path / "m.medlib", "--plan", small_plan, "--folds", "2", "--json",
-                 "--minutes", "0.5")  # fmt: skip
+                 "--minutes", "0.5", "--report", tmp_path / "page.html")  # fmt: skip
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
-    assert sorted(report["dice"]["cases"]) == [f"case_{n}" for n in range(1, 5)]
-    assert len(report["dice"]["folds"]) == 2
+    assert sorted(report["scores"]["cases"]) == [f"case_{n}" for n in range(1, 5)]
+    assert len(report["scores"]["folds"]) == 2
     assert isinstance(Ensemble.load(tmp_path / "m.medlib"), Ensemble)
     assert (tmp_path / "m.medlib.folds" / "fold_2.json").is_file()
-    done = train(task, tmp_path / "n.medlib", "--folds", "2", "--report", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "The cross-validation of m.medlib" in page
+    assert "HD95" in page
+    done = train(task, tmp_path / "n.medlib", "--folds", "2", "--pictures", tmp_path / "seen")
     assert "leave --validation out" in complaint(done)
     done = train(task, tmp_path / "n.medlib", "--from", tmp_path / "m.medlib")
     assert "holds 2 models" in complaint(done)

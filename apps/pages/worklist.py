@@ -156,7 +156,9 @@ def offer_ranking(here: Desk, everything: Sequence[Entry]) -> None:
         if errand is not None:
             told_of_ranking(errand)
         elif any(entry.scan.usefulness is not None for entry in everything):
-            st.caption("Scans that a model doubts, and that are unlike those labelled, come first.")
+            st.caption(
+                "Scans come first that a model doubts, and that stand for many others that wait."
+            )
         else:
             st.caption("Which scans would teach a model most has not been worked out yet.")
         if here.may("label") and st.button("Work it out", key="work out"):

@@ -60,6 +60,7 @@ class Older:
             path = self._depot.file(
                 f"outline {mark} {version}", lambda: drawing.shown(blocks, {"scan": mark}).pack()
             )
+            self._shelf.note_view(case, person)
             return path, headers
 
         return packed(*await to_thread.run_sync(make))

@@ -87,5 +87,5 @@ def millilitres(ml: Sequence[float]) -> str:
     """From the smallest to the largest, and the middle."""
     if not ml:
         return "not known yet"
-    low, middle, high = (f"{one:.3g}" for one in ml)
+    low, middle, high = (f"{one:.0f}" if one >= 100 else f"{one:.3g}" for one in ml)
     return f"{middle} ml" if low == high else f"{middle} ml ({low} to {high})"

@@ -20,7 +20,8 @@ from medlib.cli.predicting import predict
 from medlib.cli.serving import app as serve_app
 
 app = typer.Typer(
-    help="Learn to outline structures in CT, MR and PET scans, and outline them in new scans.",
+    help="Learn from CT, MR and PET scans what is known of them (outlines, answers, numbers, "
+    "landmarks, findings), and find it in new scans.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

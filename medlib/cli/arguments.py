@@ -55,13 +55,10 @@ Overwrite = Annotated[bool, typer.Option(help="Replace files that are already th
 Scans = Annotated[
     Path,
     typer.Argument(
-        help="A folder of scans: DICOM, NIfTI, or pictures of radiographs; or, without --labels, "
-        "a data set as nnU-Net or the Decathlon lay them out, or a table of scans and labels."
+        help="A folder of scans: DICOM, NIfTI, or pictures of radiographs; or a table (CSV) of scans "
+        "and what is known of them; or, for outlines, a data set as nnU-Net or the Decathlon lay "
+        "them out."
     ),
-]
-LabelFiles = Annotated[
-    Path | None,
-    typer.Option("--labels", help="A folder of label maps (NIfTI, PNG) or DICOM SEG."),
 ]
 KindOfScan = Annotated[
     str,

@@ -11,24 +11,28 @@ import typer
 from medlib.cli.arguments import (
     Json,
     KindOfScan,
-    LabelFiles,
     Overwrite,
     Scans,
     kind_said,
     splitter,
     writable,
 )
+from medlib.cli.asking import Answers, BoxFiles, LabelFiles, PointFiles, Question, Unit
 from medlib.cli.saying import said_plainly, say, tell
+from medlib.cli.watching import LogFile, PictureFolder, Tracked, watchers
 
 if TYPE_CHECKING:
     from medlib.tasks import Task
-    from medlib.train import Scores
 
 
 def plan(
     scans: Scans,
     kind: KindOfScan,
     labels: LabelFiles = None,
+    answer: Answers = None,
+    unit: Unit = "",
+    points: PointFiles = None,
+    boxes: BoxFiles = None,
     minutes: Annotated[
         float, typer.Option(min=0.1, help="How long the training is to take.")
     ] = 20.0,
@@ -38,13 +42,15 @@ def plan(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Say how SCANS would be learned from and why; a plan that is written can be edited."""
+    """Say how SCANS would be learned from and why; a plan that is written can be edited.
+
+    What is to be learned is said as to `medlib train`.
+    """
     with said_plainly(as_json):
+        question = Question(labels, tuple(answer or ()), unit, points, boxes)
         if out is not None:
             writable(out, overwrite=overwrite)
-        from medlib.tasks import segmenter
-
-        made = segmenter(scans, labels, kind=kind_said(kind), minutes=minutes).plan
+        made = question.task(scans, kind=kind_said(kind), minutes=minutes).plan
         if out is not None:
             made.save(out)
         lines = list(made.reasons)
@@ -58,6 +64,10 @@ def train(
     kind: KindOfScan,
     out: Annotated[Path, typer.Option(help="The model to write, for example liver.medlib.")],
     labels: LabelFiles = None,
+    answer: Answers = None,
+    unit: Unit = "",
+    points: PointFiles = None,
+    boxes: BoxFiles = None,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -68,13 +78,13 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed learns the same.")] = 0,
     validation: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="FRACTION|FILE",
             help="The share of patients to keep back and measure on, or a file that lists "
-            "their scans, one a line.",
+            "their scans, one a line; left out, what the source of the scans says, or 0.2.",
         ),
-    ] = "0.2",
+    ] = None,
     plan_file: Annotated[
         Path | None,
         typer.Option("--plan", help="A plan from `medlib plan`, perhaps edited since."),
@@ -100,35 +110,40 @@ def train(
         Path | None,
         typer.Option(
             "--report",
-            help="A page (HTML) to write of how it went, with pictures of scans kept back; made "
-            "when the minutes are over.",
+            help="A page (HTML) to write of how it went, with pictures of scans kept back (of "
+            "folds without); made when the minutes are over.",
         ),
     ] = None,
+    pictures: PictureFolder = None,
+    log: LogFile = None,
+    track: Tracked = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Learn to outline structures from SCANS and their LABELS; press Ctrl-C to stop early.
+    """Learn from SCANS what is known of them; press Ctrl-C to stop early.
+
+    One of: outlines (--labels), answers (--answer), a number (--answer and --unit), landmarks
+    (--points), findings (--boxes).
 
     Every two minutes it is written to OUT.checkpoint where the training stands. If it is killed,
     give the same command again, and it goes on from there.
     """
     started = time.monotonic()
     with said_plainly(as_json):
+        question = Question(labels, tuple(answer or ()), unit, points, boxes)
         for path in filter(None, (out, page)):
             writable(path, overwrite=overwrite)
-        kept_back = splitter(validation, seed)
-        if folds is not None and (page is not None or validation != "0.2"):
+        kept_back = None if validation is None else splitter(validation, seed)
+        if folds is not None and (pictures is not None or validation is not None):
             raise ValueError(
                 "with --folds every patient is kept back once: leave --validation out, and "
-                "--report too, which shows a single training"
+                "--pictures too, which are of a single training"
             )
-        from medlib.tasks import segmenter
         from medlib.train import Plan, Progress
 
         checkpoint = None if folds is not None else out.with_name(f"{out.name}.checkpoint")
-        learn = segmenter(
+        learn = question.task(
             scans,
-            labels,
             kind=kind_said(kind),
             validation=kept_back,
             plan=None if plan_file is None else Plan.load(plan_file),
@@ -136,7 +151,7 @@ def train(
             pretrained=pretrained,
             checkpoint=checkpoint,
             seed=seed,
-            callbacks=[] if as_json else [Progress()],
+            callbacks=[*watchers(pictures, log, track, out), *([] if as_json else [Progress()])],
         )
         data = learn.learner.data
         if not as_json:
@@ -147,12 +162,12 @@ def train(
             for reason in learn.plan.reasons:
                 tell(f"  {reason}")
         if folds is not None:
-            _cross_validated(learn, folds, minutes, out, started, as_json=as_json)
+            _cross_validated(learn, folds, minutes, out, page, started, as_json=as_json)
             return
         assert checkpoint is not None
         if not as_json and (said := _gone_on(checkpoint)):
             tell(said)
-        scores = learn.fine_tune(minutes=minutes, started=started)
+        learn.fine_tune(minutes=minutes, started=started)
         learn.save(out)
         if not as_json and checkpoint.exists():  # stopped early
             tell(f"{checkpoint} is left: the same command with --overwrite goes on from there")
@@ -167,9 +182,11 @@ def train(
             "steps": learn.learner.step,
             "trained_on": [case.name for case in data.train.cases],
             "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
-            "dice": scores.to_dict(),
+            "scores": learn.measured.to_dict(),
         }
-        say(report if as_json else _scores_table(scores, out))
+        table = learn.measured.table("kept back from the training but for the choice of weights")
+        use = f"The model is in {out}. Use it with: medlib predict {out} INPUT --out FOLDER"
+        say(report if as_json else f"{table}\n{use}")
 
 
 def _gone_on(checkpoint: Path) -> str:
@@ -185,34 +202,40 @@ def _gone_on(checkpoint: Path) -> str:
 
 
 def _cross_validated(
-    learn: Task, folds: int, minutes: float | None, out: Path, started: float, *, as_json: bool
+    learn: Task,
+    folds: int,
+    minutes: float | None,
+    out: Path,
+    page: Path | None,
+    started: float,
+    *,
+    as_json: bool,
 ) -> None:
+    from medlib.infer.means import AVERAGED
+
     kept = out.with_name(f"{out.name}.folds")
+    as_one = isinstance(learn.output, AVERAGED)
+    if not as_one:
+        tell(f"what several models find here has no mean: each stays in {kept}, and {out} is none")
     found = learn.cross_validate(
         folds=folds,
         minutes=minutes or learn.plan.minutes,
         folder=kept,
         progress=None if as_json else tell,
     )
-    found.ensemble.save(out)
+    if as_one:
+        found.ensemble.save(out)
+    if page is not None:
+        from medlib.report import write_report
+
+        write_report(found, page, title=f"The cross-validation of {out.name}")
     report = {
-        "model": str(out),
+        "model": str(out) if as_one else None,
         "folds": str(kept),
+        "report": None if page is None else str(page),
         "minutes": round((time.monotonic() - started) / 60, 2),
         "set_aside": [{"name": n, "reason": r} for n, r in learn.pairing.set_aside],
-        "dice": found.to_dict(),
+        "scores": found.to_dict(),
     }
-    said = f"{found}\nAll models as one are in {out}. Each for itself is in {kept}."
-    say(report if as_json else said)
-
-
-def _scores_table(scores: Scores, model: Path) -> str:
-    rows = [f"  {name:24} {value:.3f}" for name, value in scores.labels.items()]
-    return "\n".join(
-        [
-            f"Dice on {len(scores.cases)} scans that were kept back (1 is perfect):",
-            *rows,
-            f"  {'mean':24} {scores.mean:.3f}",
-            f"The model is in {model}. Use it with: medlib predict {model} INPUT --out FOLDER",
-        ]
-    )
+    where = f"All models as one are in {out}. " if as_one else ""
+    say(report if as_json else f"{found}\n{where}Each for itself is in {kept}.")

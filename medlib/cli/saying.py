@@ -17,7 +17,9 @@ def said_plainly(as_json: bool) -> Iterator[None]:
     """Turn what a user can mend into a message and exit code 1; bugs keep their traceback."""
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        if isinstance(error, ImportError) and error.name:  # Python's own words, not our advice
+            raise
         message = str(error)
         if as_json:
             say({"error": message})

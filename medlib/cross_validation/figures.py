@@ -11,9 +11,10 @@ from typing import Any
 
 from medlib.package import Ensemble, Model
 from medlib.train import Scores, scored
-from medlib.train.intervals import Interval, overall_intervals, part_intervals
+from medlib.train.intervals import Interval
+from medlib.train.measured import Measured
 from medlib.train.scores import plain
-from medlib.train.totals import Total, totals
+from medlib.train.totals import Total
 from medlib.types import Kind
 
 Answer = tuple[str, Kind, Kind]
@@ -68,6 +69,11 @@ class CrossValidation:
         return replace(first, cases=cases, metrics=rows)
 
     @cached_property
+    def measured(self) -> Measured:
+        """The scores with all that makes them sure or not."""
+        return Measured(self.scores, self.patients)
+
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
         """The mean of each part (label, landmark, answer), and figures of all cases together.
 
@@ -76,13 +82,12 @@ class CrossValidation:
         How the figures would be with other patients of the same sort; not how they would be with
         models that were trained on others.
         """
-        parts = part_intervals(self.scores, self.patients)
-        return parts | overall_intervals(self.scores, self.patients)
+        return self.measured.parts | self.measured.overall
 
     @cached_property
     def totals(self) -> tuple[Total, ...]:
         """Every figure of every part, likewise with its interval: of masks, NSD and so on too."""
-        return totals(self.scores.metrics, self.patients)
+        return self.measured.totals
 
     def worst(self, count: int = 5) -> list[tuple[str, float]]:
         """The cases that were predicted worst, and the mean of their figures, worst first."""
@@ -113,12 +118,7 @@ class CrossValidation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where there is nothing to say."""
-        found = self.scores.to_dict()
-        found["intervals"] = {
-            name: [plain(i.low), plain(i.high)] for name, i in self.intervals.items()
-        }
-        found["figures"] = [total.to_dict() for total in self.totals]
-        found["patients"] = len(set(self.patients.values()))
+        found = self.measured.to_dict()
         found["folds"] = [
             {
                 "trained_on": fold.trained_on,
@@ -132,21 +132,10 @@ class CrossValidation:
         return found
 
     def __str__(self) -> str:
-        scores = self.scores
-        better = "0 is perfect" if scores.errors else "1 is perfect"
-        rows = [f"  {name:24} {interval}" for name, interval in self.intervals.items()]
-        rows += [
-            f"  {': '.join(filter(None, (one.of, one.heading))):24} {one.interval}"
-            for one in self.totals
-            if one.name != scores.measure
-        ]
         worst = ", ".join(f"{case} {value:.3g}" for case, value in self.worst())
         return "\n".join(
             [
-                f"{scores.measure} of {len(scores.cases)} scans of {len(set(self.patients.values()))}"
-                f" patients, each predicted by a model that never saw its patient ({better}; in "
-                "brackets, 95% of draws of other patients):",
-                *rows,
+                self.measured.table("each predicted by a model that never saw its patient"),
                 *(
                     f"  fold {number}: trained on {fold.trained_on}, {len(fold.scores.cases)} kept "
                     f"back: {_figure(fold.scores)}"

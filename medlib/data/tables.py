@@ -139,13 +139,18 @@ def labelled(source: str | Path) -> Pairing:
     if not (path / "dataset.json").is_file():
         raise ValueError(
             f"{path} has no dataset.json, as nnU-Net's and the Decathlon's data sets have; say "
-            "where the labels are"
+            "where the labels are, or what else is to be learned"
         )
     numbered = any((path / "imagesTr").glob("*_0000.*"))  # nnU-Net's channels
     return from_nnunet(path) if numbered else from_msd(path)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no table {path}: a CSV file with a row a scan says where scans are and what "
+            "is known of them"
+        )
     with path.open(newline="", encoding="utf-8-sig") as file:
         heading = file.readline()
         file.seek(0)

@@ -6,7 +6,7 @@ from medlib.models.device import best_device
 from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
 from medlib.models.inflation import inflate
 from medlib.models.pretrained import Loaded, load_pretrained
-from medlib.models.weights import WeightsError, architecture_of, read_weights, shipped
+from medlib.models.weights import WeightsError, architecture_of, read_weights
 
 __all__ = [
     "ARCHITECTURES",
@@ -25,7 +25,6 @@ __all__ = [
     "outputs",
     "read_output",
     "read_weights",
-    "shipped",
     "takes_labels",
     "train_thawed",
 ]

@@ -1,4 +1,4 @@
-"""Where weights come from: the library itself, a file, a model package, the Hugging Face hub."""
+"""Where weights come from: a file, a model package, the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from medlib.models.architectures import Architecture
 
 ARCHITECTURE_NOTE = "medlib_architecture"
 """Where a file of weights says which network they are of; see :func:`architecture_of`."""
-_SHIPPED = Path(__file__).with_name("shipped")
 _PACKED = ("weights.safetensors", "model.safetensors")
 _NESTS = ("state_dict", "model_state_dict", "model", "network_weights")
 _HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
@@ -26,22 +25,12 @@ class WeightsError(ValueError):
     """Weights cannot be used; the message says why and what to do."""
 
 
-def shipped() -> tuple[str, ...]:
-    """Names of the weights that come with the library; beside each lies a card of how it was made.
-
-    Example:
-        >>> "medlib-synthetic-small" in shipped()
-        True
-    """
-    return tuple(sorted(file.stem for file in _SHIPPED.glob("*.safetensors")))
-
-
 def located(source: str | Path) -> Path:
     """The file or folder that holds weights; from the hub it is downloaded.
 
     Args:
-        source: the name of weights that come with the library (:func:`shipped`), a file or folder,
-            or ``hf://owner/name``, ``hf://owner/name@revision/file.safetensors``.
+        source: a file or folder, or ``hf://owner/name``,
+            ``hf://owner/name@revision/file.safetensors``.
 
     Raises:
         FileNotFoundError: when there is nothing there.
@@ -53,8 +42,6 @@ def located(source: str | Path) -> Path:
             ...
         FileNotFoundError: there are no weights at nowhere.safetensors
     """
-    if isinstance(source, str) and source in shipped():
-        return _SHIPPED / f"{source}.safetensors"
     path = _downloaded(source) if str(source).startswith("hf://") else Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there are no weights at {path}")

@@ -13,9 +13,7 @@ from medlib.infer import Output
 from medlib.models import Loaded
 from medlib.package import Model
 from medlib.train import Learner, Plan, Scores, Unfreeze
-from medlib.train.intervals import overall_intervals, part_intervals
-from medlib.train.scores import plain
-from medlib.train.totals import totals
+from medlib.train.measured import Measured
 from medlib.types import Kind, Labels, Volume
 
 _HEAD_ALONE = 0.1  # share of a training in which only the head of a pretrained network learns
@@ -49,6 +47,7 @@ class Task:
         self.learner = learner
         self.anew = anew
         self.loaded = loaded
+        self._measured: Measured | None = None
 
     @property
     def output(self) -> Output:
@@ -64,6 +63,14 @@ class Task:
     def scores(self) -> Scores:
         """How good the predictions of the validation cases are, as last measured."""
         return self.learner.scores
+
+    @property
+    def measured(self) -> Measured:
+        """The scores, with all other figures and how sure each is."""
+        if self._measured is None or self._measured.scores is not self.scores:  # it takes a while
+            whose = {case.name: case.patient for case in self.learner.data.valid.cases}
+            self._measured = Measured(self.scores, whose)
+        return self._measured
 
     def fine_tune(
         self,
@@ -146,20 +153,9 @@ class Task:
             "patients": len({case.patient for case in data.train.cases}),
             "reasons": list(self.plan.reasons),
         }
-        measured = self.scores.to_dict()
-        whose = {case.name: case.patient for case in data.valid.cases}
-        sure = part_intervals(self.scores, whose) | overall_intervals(self.scores, whose)
-        metrics = {
-            "measure": measured["measure"],
-            "grid": "native",
-            "cases": len(data.valid),
-            "mean": measured["mean"],
-            "patients": len(set(whose.values())),
-            "labels": measured["labels"],
-            "intervals": {n: [plain(end) for end in (i.low, i.high)] for n, i in sure.items()},
-            "overall": measured["overall"],
-            "figures": [one.to_dict() for one in totals(self.scores.metrics, whose)],
-        }
+        measured = self.measured.to_dict()
+        del measured["metrics"]  # which names scans, as cases does
+        metrics = measured | {"grid": "native", "cases": len(data.valid)}
         return Model.describe(
             self.learner.predictor, self.plan.architecture, training=training, metrics=metrics
         )

@@ -44,12 +44,18 @@ def segmenter(
 
     Raises:
         FileNotFoundError: when a folder does not exist.
-        ValueError: when scans and labels do not fit, naming the file, and as :func:`task` does.
+        ValueError: when scans and labels do not fit, naming the file, when there are no labels, and
+            as :func:`task` does.
     """
     if isinstance(scans, Pairing):
         pairing = scans
     else:
         pairing = labelled(scans) if labels is None else pair(Path(scans), Path(labels))
+    if all(case.label is None for case in pairing.cases):
+        raise ValueError(
+            "no scan has labels, so there is nothing to outline; answers, numbers, landmarks and "
+            "boxes are asked for otherwise (`medlib train --help`)"
+        )
     return task(pairing, lambda _: MaskBlock(pairing.labels), kind=kind, **choices)
 
 
@@ -87,8 +93,8 @@ def classifier(
     if len(words) < 2 or max(words.values()) < 2:
         said = "every case says the same" if len(words) < 2 else "no two cases say the same"
         raise ValueError(
-            f"of {answers!r} {said}, so there is nothing to tell apart; for numbers there is "
-            "medlib.regressor"
+            f"of {answers!r} {said}, so there is nothing to tell apart; numbers have a unit, and are "
+            "learned by medlib.regressor (`medlib train --unit`)"
         )
     vocabulary = tuple(sorted(words))
     return task(pairing, lambda _: CategoryBlock(answers, vocabulary), kind=kind, **choices)

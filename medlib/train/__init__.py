@@ -30,6 +30,7 @@ from medlib.train.losses import loss
 from medlib.train.machine import Machine
 from medlib.train.masks import dice
 from medlib.train.metrics import Metric, metrics
+from medlib.train.own_loss import OwnLoss, told
 from medlib.train.plan import Plan
 from medlib.train.planning import plan_for
 from medlib.train.rates import Rates, find_rate
@@ -57,6 +58,7 @@ __all__ = [
     "Metric",
     "Mixup",
     "OneCycle",
+    "OwnLoss",
     "Phases",
     "Plan",
     "Progress",
@@ -73,4 +75,5 @@ __all__ = [
     "metrics",
     "plan_for",
     "scored",
+    "told",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from medlib.train.callbacks import (
 from medlib.train.loop import Loop, step
 from medlib.train.losses import loss as loss_by_kind
 from medlib.train.optimiser import optimiser_for
+from medlib.train.own_loss import OwnLoss
 from medlib.train.precision import DTYPES, chosen
 from medlib.train.record import Point, RunningLoss
 from medlib.train.scores import Scores, scored
@@ -48,7 +49,8 @@ class Learner:
         data: what is trained and validated on.
         window: size of patches, and of windows in validation.
         loss: left out, found by the targets' kind; ``functools.partial(medlib.train.loss,
-            smoothing=0.1)`` is that loss with label smoothing. A torch module takes (answers,
+            smoothing=0.1)`` is that loss with label smoothing. ``"own"``: the network's, as Hugging
+            Face's models have one (:mod:`medlib.train.own_loss`). A torch module takes (answers,
             targets as plain tensors); any other function takes (answers, target, target, …), of
             kinds.
         batch_size: patches a batch.
@@ -71,7 +73,8 @@ class Learner:
         workers: processes that prepare batches.
 
     Raises:
-        ValueError: when several processes were launched to train together.
+        ValueError: when several processes were launched to train together, or the network has no
+            loss of its own and that is asked for.
 
     Example: see ``docs/layers.md``, where every layer does the same task.
     """
@@ -82,7 +85,7 @@ class Learner:
         data: Datasets,
         *,
         window: tuple[int, int, int],
-        loss: Callable[..., Tensor] | None = None,
+        loss: Callable[..., Tensor] | Literal["own"] | None = None,
         batch_size: int = 2,
         accumulate: int = 1,
         rate: float = 4e-3,
@@ -111,7 +114,9 @@ class Learner:
         self.model, self.optimiser = self.accelerator.prepare(self.network, self.optimiser)
         self.data = data
         self.window, self.overlap, self.looks = window, overlap, looks or Looks()
-        self.loss = loss if loss is not None else loss_by_kind
+        self.loss: Callable[..., Tensor] | OwnLoss = (
+            OwnLoss(network) if loss == "own" else loss or loss_by_kind
+        )
         self.batch_size, self.accumulate, self.rate, self.clip = batch_size, accumulate, rate, clip
         self.validations, self.careful = validations, careful
         self.seed, self.workers = seed, workers
@@ -241,6 +246,8 @@ class Learner:
 
         Coarser levels, if the network gave any, are compared with coarser targets.
         """
+        if isinstance(self.loss, OwnLoss):
+            return self.loss.taken(self.given, self.output, self.batch, targets)
         finest = Comparison(self.output, self.data.blocks[-1], self.loss)
         return over_levels(finest, self.given, targets, self.batch.grids)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from medlib.data import Batch
 from medlib.models import outputs, train_thawed
 from medlib.train.callbacks import CancelFit, CancelStep, CancelValidation
+from medlib.train.own_loss import OwnLoss
 from medlib.train.precision import DTYPES
 
 if TYPE_CHECKING:
@@ -145,8 +146,11 @@ def _look(learn: Learner) -> Tensor:
     finally:
         learn.seen += 1
     dtype, x = DTYPES.get(learn.precision), learn.batch.x
+    labels = (
+        learn.loss.labels(learn.batch, learn.output) if isinstance(learn.loss, OwnLoss) else None
+    )
     with torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None):
-        learn.given = outputs(learn.model, x.to(memory_format=torch.channels_last_3d))
+        learn.given = outputs(learn.model, x.to(memory_format=torch.channels_last_3d), labels)
     learn.found = learn.compare(learn.batch.targets)
     learn.tell("after_loss")
     learn.accelerator.backward(learn.scaler.scale(learn.found / learn.accumulate))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from medlib.models import call
+
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -81,7 +83,7 @@ def miscalculated(network: nn.Module, window: tuple[int, int, int], channels: in
     training = network.training
     try:
         device = next(network.parameters()).device
-        network.eval()(torch.zeros(1, channels, *window, device=device))
+        call(network.eval(), torch.zeros(1, channels, *window, device=device))
     finally:
         network.train(training)
         for hook in hooks:

@@ -91,8 +91,10 @@ def _far_off(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]])
         low, high = min(seen), max(seen)
         if not low / far <= ml <= high * far:
             much = "larger" if ml > high else "smaller"
-            usually = f"{low:.3g} ml" if low == high else f"{low:.3g} to {high:.3g} ml"
-            said = f"{name} is {ml:.3g} ml, much {much} than in {_scans(len(seen), len(seen))}"
+            usually = (
+                f"{_figure(low)} ml" if low == high else f"{_figure(low)} to {_figure(high)} ml"
+            )
+            said = f"{name} is {_figure(ml)} ml, much {much} than in {_scans(len(seen), len(seen))}"
             yield Flag("volume", name, f"{said} learned from ({usually})")
 
 
@@ -135,10 +137,19 @@ def _sides(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:
             yield Flag("sides", left, f"{left} lies further to the patient's right than {right}")
         if max(sizes) > _UNEVEN * min(sizes):
             more, less = (left, right) if sizes[0] > sizes[1] else (right, left)
-            yield Flag("uneven", less, f"{less} is {min(sizes):.3g} ml, {more} {max(sizes):.3g} ml")
+            yield Flag(
+                "uneven",
+                less,
+                f"{less} is {_figure(min(sizes))} ml, {more} {_figure(max(sizes))} ml",
+            )
 
 
 def _middle(mask: Mask, name: str) -> float:
     """LPS x of a structure's middle, mm."""
     index = mask.structure(name).nonzero().double().mean(0).cpu().numpy()
     return float(mask.grid.to_patient(index)[0])
+
+
+def _figure(ml: float) -> str:
+    """Three figures of a volume, and never a power of ten, which few people read."""
+    return f"{ml:.0f}" if ml >= 100 else f"{ml:.3g}"

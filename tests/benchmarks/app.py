@@ -200,7 +200,9 @@ def _sparse(reader: Reader, base: int) -> int:
     return version
 
 
-_FILTERS = '[data-testid="stMainBlockContainer"] [data-testid="stTextInput"]'  # of the worklist
+_FILTERS = (
+    '[data-testid="stMainBlockContainer"] [data-testid="stTextInput"]:visible'  # of the worklist
+)
 _FETCH = """async ([url, leave]) => {
   const begun = performance.now();
   const answer = await fetch(url, {headers: leave, cache: "no-store"});

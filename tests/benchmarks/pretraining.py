@@ -1,6 +1,6 @@
 """What a pretrained backbone is worth where few scans are labelled: 1, 3 and 10 of them.
 
-    python tests/benchmarks/pretraining.py FOLDER [--backbone backbone.safetensors]
+    python tests/benchmarks/pretraining.py FOLDER --backbone backbone.safetensors
         [--set hippocampus abdomen] [--labelled 1 3 10] [--draws 5] [--seeds 0 1 2] [--minutes 2]
         [--arms scratch …] [--at-once 1] [--journal FILE] [--json FILE]
 
@@ -8,11 +8,11 @@ FOLDER is the folder of real scans. The same patients are kept back throughout, 
 abdomens; a draw is which of the others are labelled. The arms:
 
 - ``scratch``: what the library does without a backbone;
+- ``shape``: the backbone's network from random weights, so that its shape is not taken for gain;
 - ``pretrained``: what it does with one, the head first, then everything, first layers slowest;
 - ``together``: begun with the backbone, everything learns at once, as from scratch.
 
-Without ``--backbone`` it is the one that comes with the library. All have the same scans,
-augmentation and minutes, reading and planning included. Overlap (Dice) and surfaces (NSD) are measured
+All have the same scans, augmentation and minutes, reading and planning included. Overlap (Dice) and surfaces (NSD) are measured
 by ``real_sets.py`` on the files that were predicted. The gain over ``scratch`` is given with a 95%
 interval: draws, seeds and patients are drawn anew, together for both (a paired bootstrap).
 
@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from real_sets import SETS, Pair, agreement
 
-ARMS = ("scratch", "pretrained", "together")
+ARMS = ("scratch", "shape", "pretrained", "together")
 KEPT_BACK = {"hippocampus": 60, "abdomen": 4}
 PROGRAM = Path(__file__).with_name("peers") / "outline_begun.py"
 
@@ -60,7 +60,7 @@ class Job:
         train: (scan, label map) to learn from: file names in these.
         test: (scan, label map) to outline.
         minutes: for everything but the outlining.
-        backbone: the file of weights, or the name of some that come with the library.
+        backbone: the file of weights.
     """
 
     data: str
@@ -93,7 +93,7 @@ def jobs(given: argparse.Namespace) -> Iterator[Job]:
                     for arm in given.arms:
                         yield Job(
                             *(name, arm, labelled, draw, seed, str(data.images), str(data.labels)),
-                            *(train, test, given.minutes, str(given.backbone)),
+                            *(train, test, given.minutes, str(given.backbone.resolve())),
                         )
 
 
@@ -168,7 +168,7 @@ def main() -> None:
     """Run what was not run yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbone", default="medlib-synthetic-v1")
+    parser.add_argument("--backbone", type=Path, required=True)
     parser.add_argument("--set", nargs="+", choices=tuple(SETS), default=list(SETS))
     parser.add_argument("--labelled", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--draws", type=int, default=5)
@@ -180,10 +180,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
-    file = Path(given.backbone)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.exists() else given.backbone
-    if file.exists():
-        given.backbone = str(file.resolve())
+    digest = hashlib.sha256(given.backbone.read_bytes()).hexdigest()[:16]
     done: list[dict[str, Any]] = []
     if given.journal and given.journal.exists():
         done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]

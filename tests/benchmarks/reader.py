@@ -71,7 +71,7 @@ def hippocampus(folder: Path) -> Data:
     names = sorted(path.name for path in (there / "labels").glob("*.nii.gz"))
     random.Random(0).shuffle(names)
     pairs = tuple((there / "images" / name, there / "labels" / name) for name in names)
-    return Data(("anterior", "posterior"), pairs[40:], pairs[:40], (1, 2, 4, 8))
+    return Data(("anterior", "posterior"), pairs[40:], pairs[:40], (1, 2, 4, 8, 16))
 
 
 def abdomen(folder: Path) -> Data:

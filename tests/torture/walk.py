@@ -56,7 +56,8 @@ class Walker:
     def click(self, name: str, role: Any = "button", nth: int = 0) -> None:
         """A button, a link, …"""
         self.count += 1
-        said = re.compile(rf"^{re.escape(name)}\s?[A-Z]?$")  # a button may say its key
+        # A button may say its key.
+        said = re.compile(rf"^{re.escape(name)}(\s?(Shortcut )?[A-Z])?$")
         self.page.get_by_role(role, name=said).nth(nth).click()
 
     def key(self, key: str) -> None:

@@ -104,3 +104,8 @@ def test_bf16_learns_where_it_is_allowed(learner):
 def test_the_quickest_precision_is_one_that_the_device_has():
     has = torch.cpu.get_capabilities().get("avx512_bf16", False)
     assert quickest(torch.device("cpu")) == ("bf16" if has else "fp32")
+
+
+def test_a_2d_network_is_looked_at_as_it_is_trained():
+    """It is shown radiographs, without the axis of slices, and has nothing that would go wrong."""
+    assert miscalculated(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 1, 3)), (1, 8, 8)) == []

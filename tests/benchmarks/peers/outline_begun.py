@@ -12,9 +12,19 @@ from pathlib import Path
 
 begun = time.monotonic()  # importing is part of the minutes
 
+import torch  # noqa: E402
+
 import medlib  # noqa: E402
 from medlib.data import held_out  # noqa: E402
 from medlib.io import write_nifti  # noqa: E402
+
+
+def forget(network: torch.nn.Module, seed: int) -> None:
+    """Give a network random weights again."""
+    torch.manual_seed(seed)
+    for part in network.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
 
 
 def main() -> None:
@@ -33,14 +43,17 @@ def main() -> None:
         "validation": held_out(names["test"][:1]),
         "validations": 1,
     }
-    begin = {"spread": 1.0} if job["arm"] == "together" else {}
+    at_once = job["arm"] in {"shape", "together"}
+    begin = {"spread": 1.0} if at_once else {}
     learn = medlib.segmenter(
         *(scans, labels),
         pretrained=None if job["arm"] == "scratch" else job["backbone"],
         **how,
         **begin,
     )
-    if job["arm"] == "together":  # without the head's start: all at once, as from scratch
+    if at_once:  # without the head's start, as from scratch
+        if job["arm"] == "shape":
+            forget(learn.learner.network, job["seed"])
         budget = learn.learner.budget_for(job["minutes"], None, begun)
         learn.learner.fit(budget, callbacks=[learn.plan.cycle()])
     else:
@@ -52,7 +65,7 @@ def main() -> None:
     told = {
         "steps": learn.learner.step,
         "seconds": round(spent, 1),
-        "share": round(learn.loaded.share, 4) if learn.loaded else 0.0,
+        "share": round(learn.loaded.share, 4) if job["arm"] in {"pretrained", "together"} else 0.0,
         "channels": learn.plan.architecture.arguments["channels"],
     }
     (found / "told.json").write_text(json.dumps(told), encoding="utf-8")
