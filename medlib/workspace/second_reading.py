@@ -48,7 +48,9 @@ class SecondReading:
             for row in session.scalars(query):
                 newest.setdefault(line_of(row), row)
             for row in newest.values():
-                reviews = [*session.scalars(select(Review).filter_by(prediction_id=row.id))]
+                reviews: list[Review] = [
+                    *session.scalars(select(Review).filter_by(prediction_id=row.id))
+                ]
                 if _is_open_to(session, reviews, person):
                     return reviews[0]
         return None
