@@ -190,8 +190,12 @@ def restore(here: Desk, case: Case, version: Version) -> Version:
             case.scan, case.label_set, versions.mask(version.id), base=base, by=here.person,
             seen=Seen.from_dict(version.seen), origin="restored", merges=merges,
         )  # fmt: skip
-    save = versions.save_answers if content == Content.ANSWERS else versions.save_points
-    return save(
+    if content == Content.POINTS:
+        return versions.save_points(
+            case.scan, case.label_set, version.entries, base=base, by=here.person,
+            origin="restored", merges=merges, looked_at=version.seen["whole"],
+        )  # fmt: skip
+    return versions.save_answers(
         case.scan, case.label_set, version.entries,
         base=base, by=here.person, origin="restored", merges=merges,
     )  # fmt: skip

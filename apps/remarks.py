@@ -30,7 +30,8 @@ def is_blind(here: Desk, scan: int) -> bool:
     if not here.may("review"):
         return False
     reviewed = here.workspace.reviews.by_prediction()
+    given_up = here.workspace.second_reading.given_up(here.person)
     return any(
-        turn_of(reviewed.get(row.id, []), here.person) == Turn.SECOND
+        turn_of(reviewed.get(row.id, []), here.person, gave_up=row.id in given_up) == Turn.SECOND
         for row in here.workspace.models.predictions(scan=scan)
     )

@@ -15,14 +15,17 @@ from serving.shelf import Case, Shelf
 from serving.turning import upright
 from sifting import Complaints, Sieve, complaints_of, following, kept
 from viewer.component import Shown, Window, viewer, windows_of
+from whose import say_whose
 from wording import plain
 
 from medlib.planes import focus
 from medlib.types import Label, Labels
 from medlib.workspace import Content, Entry, questions_of
 from medlib.workspace.schema import Version
+from medlib.workspace.versions import placed, wanted_of
 
 _SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
+_HEIGHT = "calc(100vh - 9rem)"  # below the line that says whose the scan is
 _MENDED = {  # what may be sent back, and how one says that it is mended
     Content.MASK: ("outline", "when all of it is right, press W: the whole scan is done"),
     Content.ANSWERS: ("answers", "what you answer anew is saved by itself"),
@@ -47,12 +50,53 @@ def page(here: Desk) -> None:
         label_set = st.selectbox("Outlined", [*names], key=_SET, format_func=names.__getitem__)
         choose_label_set(label_set)
         case = Case(scan, label_set)
-        looked = looked_at(here, case)
+        # A second reader is not told either who has labelled it before.
+        is_due = here.shelf.blind.is_due(case, here.person)
+        looked = None if is_due else looked_at(here, case)
         name_structures(here, label_set)
         remarks(here, scan)
-        history(here, case)
+        if not is_due:
+            history(here, case)
+    say_whose(here, next(entry for entry in everything if entry.scan.id == scan))
+    if is_due and any(
+        here.shelf.blind.hides(case, here.person, one) for one in asked_of(here, case)
+    ):
+        say_due(here, case)
+        return
     say_sent_back(here, case)
+    say_taken_over(here, case)
     paint(here, case, looked)
+
+
+def asked_of(here: Desk, case: Case) -> list[Content]:
+    """What the label set asks for: an outline, which the viewer always reads, answers, landmarks."""
+    asked = wanted_of(here.workspace.label_sets.get(case.label_set))
+    return [content for content, said in asked.items() if said or content == Content.MASK]
+
+
+def say_due(here: Desk, case: Case) -> None:
+    """That nothing of the label is shown to a second reader, and what he can do."""
+    st.info(
+        "Another reader has decided on what a model found here. What he made of it is not shown to "
+        "you before you have decided too, so that your judgement is your own. Decide on the Review "
+        "page, under “Second reading”. If you are not to read it second, say so there: then you see "
+        "everything. Other label sets of this scan are open to you."
+    )
+    if st.button("To the review", type="primary"):
+        choose_scan(case.scan)
+        st.switch_page("pages/review.py")
+
+
+def say_taken_over(here: Desk, case: Case) -> None:
+    """Which landmarks are a model's, and nobody's word as yet."""
+    head = here.workspace.versions.head(case.scan, case.label_set, Content.POINTS)
+    left = [] if head is None else sorted(head.entries.keys() - placed(head).keys())
+    if left:
+        st.info(
+            f"Just where a model put them: {plain(', '.join(left))}. They do not count before they "
+            "are moved, or before whoever corrects says on the Review page (K) that these landmarks "
+            "are the correction."
+        )
 
 
 def say_sent_back(here: Desk, case: Case) -> None:
@@ -141,6 +185,7 @@ def shown(here: Desk, case: Case, *, has_next: bool) -> Shown:
         version=here.shelf.newest(case),
         labels=here.shelf.labels(case),
         windows=windows,
+        height=_HEIGHT,
         units=units,
         focus=middle,
         readonly=not may_label,
@@ -164,6 +209,7 @@ def older(here: Desk, case: Case, looked: Version) -> Shown:
         version=looked.id,
         labels=here.shelf.labels(case),
         windows=windows,
+        height=_HEIGHT,
         units=units,
         focus=middle,
         readonly=True,

@@ -10,6 +10,7 @@ from reviewing.deciding import decide, say_decisions
 from reviewing.looking import compare, compare_drawn, look
 from reviewing.queue import Item, Turn, everything, prior_of
 from reviewing.signing import sign, tell_drawn
+from whose import say_whose
 from wording import plain
 
 
@@ -23,7 +24,8 @@ def page(here: Desk) -> None:
         say_nothing_waits(here)
         return
     with st.sidebar:
-        item, after = choose(found)
+        sets = {row.id: row.name for row in here.workspace.label_sets.list()}
+        item, after = choose(found, sets)
     choose_scan(item.entry.scan.id)
     choose_label_set(item.case.label_set)
     with st.sidebar:
@@ -38,7 +40,8 @@ def page(here: Desk) -> None:
             sign(here, item, after)
         is_blind = isinstance(item, Item) and item.is_blind
         comments(here, item.entry.scan.id, is_blind=is_blind)
-    other = prior_of(here.workspace, item)
+    say_whose(here, item.entry)
+    other = prior_of(here, item)
     look(here, item, other)
     if isinstance(item, Item):
         compare(here, item, other)

@@ -15,6 +15,7 @@ from ranking import rank
 from serving.errands import Errand
 from sifting import Sieve, complaints_of, keep, kept
 from watching import watch
+from whose import whose
 from wording import plain
 
 from medlib.space import Grid
@@ -188,7 +189,7 @@ def line(here: Desk, entry: Entry, complaints: Sequence[str], *, is_open: bool) 
             told(
                 entry,
                 here.site.thumbnails.link(scan.id, here.person),
-                patient(here, entry),
+                whose(here, entry),
                 complaints,
             )
         )
@@ -226,14 +227,6 @@ def told(entry: Entry, picture: str, patient: str, complaints: Sequence[str] = (
         f'<div class="state"><span style="color:{_COLOURS[scan.status]}">&#9679;</span> '
         f"{escape(str(scan.status))}{reader}</div></div>"
     )
-
-
-def patient(here: Desk, entry: Entry) -> str:
-    """Whose a scan is: by name where that may be seen, else as the workspace calls him."""
-    who = here.workspace.identities.who(entry.patient) if here.may("see names") else None
-    if who is None:
-        return f"patient {entry.patient}"
-    return ", ".join(filter(None, (who.name, who.number, who.born)))
 
 
 def turn(number: int, pages: int, count: int) -> None:

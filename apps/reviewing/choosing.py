@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from desk import chosen_scan
@@ -16,8 +16,10 @@ _TURN, _ITEM, _NEXT = "review turn", "review item", "review next"
 _SHOWN = "review shown"
 
 
-def choose(everything: Sequence[Item | ByHand]) -> tuple[Item | ByHand, str | None]:
-    """What to look at, and the key of what comes after it."""
+def choose(
+    everything: Sequence[Item | ByHand], sets: Mapping[int, str]
+) -> tuple[Item | ByHand, str | None]:
+    """What to look at, and the key of what comes after it; ``sets`` has the label sets' names."""
     say_if_gone(everything)
     counts = Counter(item.turn for item in everything)
     turns = [turn for turn in Turn if counts[turn]]
@@ -40,7 +42,7 @@ def choose(everything: Sequence[Item | ByHand]) -> tuple[Item | ByHand, str | No
         scan = chosen_scan([item.entry.scan.id for item in there.values()]) if comes else None
         of_scan = (key for key, item in there.items() if item.entry.scan.id == scan)
         st.session_state[_ITEM] = next(of_scan, keys[0])
-    names = {key: item.name for key, item in there.items()}
+    names = distinct(there, sets)
     chosen = st.selectbox("Scan", keys, key=_ITEM, format_func=names.__getitem__)
     place = keys.index(chosen)
     back, on = st.columns(2)
@@ -56,6 +58,21 @@ def choose(everything: Sequence[Item | ByHand]) -> tuple[Item | ByHand, str | No
     after = keys[place + 1] if place + 1 < len(keys) else None
     st.session_state[_SHOWN] = (chosen, turn, names[chosen])
     return there[chosen], after
+
+
+def distinct(there: Mapping[str, Item | ByHand], sets: Mapping[int, str]) -> dict[str, str]:
+    """What the list calls each: no two alike, since Streamlit tells what was chosen by its words."""
+    names = {key: item.name for key, item in there.items()}
+    counts = Counter(names.values())
+    for key, item in there.items():
+        if counts[names[key]] > 1:
+            names[key] += f", {sets[item.case.label_set]}"
+    seen: Counter[str] = Counter()
+    for key, name in names.items():
+        seen[name] += 1
+        if seen[name] > 1:
+            names[key] = f"{name}, number {seen[name]}"
+    return names
 
 
 def say_if_gone(everything: Sequence[Item | ByHand]) -> None:
@@ -81,18 +98,21 @@ def leave() -> None:
     st.session_state.pop(_SHOWN, None)
 
 
-def ask_why(shown: str, what: str, reasons: Sequence[str]) -> str:
-    """A button that needs a reason.
+def ask_why(shown: str, what: str, letter: str, reasons: Sequence[str]) -> str:
+    """A button that opens the question for a reason, and what is answered.
 
     Args:
         shown: what it is about: a key counts for what was shown when it was pressed.
         what: the button says.
+        letter: its key.
         reasons: to choose from; the last one needs words.
 
     Returns:
-        The reason, when it is pressed and there is one; else nothing.
+        The reason, when it is sent off and there is one; else nothing.
     """
-    with st.form(f"reject {shown}", border=False):
+    if not opened(shown, f"{what} …", letter):
+        return ""
+    with st.form(f"reject {shown}"):
         reason = st.selectbox("Why", reasons, index=None, placeholder="Choose")
         words = st.text_input("In your words", key=f"why {shown}").strip()
         if not st.form_submit_button(what, width="stretch"):
@@ -101,3 +121,18 @@ def ask_why(shown: str, what: str, reasons: Sequence[str]) -> str:
             st.error("Say why: choose a reason, or write one.")
             return ""
     return ": ".join(filter(None, (reason, words)))
+
+
+def opened(shown: str, what: str, letter: str) -> bool:
+    """A button that opens something below it, and closes it again; whether that is open.
+
+    Args:
+        shown: what it is about: for another it is closed.
+        what: the button says.
+        letter: its key.
+    """
+    key = f"{what} {shown}"
+    is_open = f"open {key}"
+    if st.button(what, shortcut=letter, width="stretch", help=KEYS, key=key):
+        st.session_state[is_open] = not st.session_state.get(is_open, False)
+    return bool(st.session_state.get(is_open))

@@ -6,15 +6,29 @@ import streamlit as st
 from desk import Desk
 from wording import plain
 
-from medlib.workspace import Decision, Seen
+from medlib.workspace import Content, Decision
 from medlib.workspace.schema import Version
-from reviewing.choosing import KEYS, ask_why, go_on
+from medlib.workspace.versions import placed
+from reviewing.choosing import KEYS, ask_why, go_on, opened
+from reviewing.correcting import begin, correct_answers, label_of, mine_of, says_all, whole
+from reviewing.entries import ask_answers
 from reviewing.queue import Item, Turn
 
 _REASONS = (
     *("structure missed", "outline wrong", "sides exchanged", "wrong structure"),
-    *("scan not suitable", "other"),
+    *("answer wrong", "landmark misplaced", "scan not suitable", "other"),
 )
+_MINE = {
+    Content.MASK: ("My outline is the correction", "You have drawn slices of it from nothing. Where "
+                   "the whole scan is marked as done on the Label page (W), your outline can be the "
+                   "correction."),
+    Content.POINTS: ("My landmarks are the correction", "Landmarks that the model found are missing in "
+                     "what you placed. Place them on the Label page, or reject."),
+}  # fmt: skip
+_DRAWN = {
+    Content.MASK: "Correct opens what is drawn already; there, U shows what the model found.",
+    Content.POINTS: "Correct opens what is placed already.",
+}
 
 
 def decide(here: Desk, item: Item, after: str | None) -> None:
@@ -25,38 +39,62 @@ def decide(here: Desk, item: Item, after: str | None) -> None:
     elif item.is_blind:
         st.info("Somebody has decided on this. What, is shown when you have decided too.")
     label = label_of(here, item)
-    stays = label is not None and label.origin != "accepted"
-    if label is not None and here.workspace.signing.is_sent_back(label.id):
-        st.caption(f"What {plain(label.author)} drew was sent back. If you accept, this counts.")
-    elif item.turn == Turn.WAITING and label is not None and stays:
-        st.caption(f"{plain(label.author)} has labelled this. That stays the label if you accept.")
+    if label is not None:
+        say_what_stays(here, item, label)
     # A key counts for what was shown when it was pressed: each prediction and turn has its own.
     shown = f"{item.key} {item.turn}"
     if st.button(
         "Accept", shortcut="A", type="primary", width="stretch", help=KEYS, key=f"accept {shown}"
     ):
         settle(here, item, Decision.ACCEPT, after)
+    # What counts by now may be the first reader's correction: a second one does not begin with it.
+    if not item.is_blind:
+        correct(here, item, label, shown, after)
+    if reason := ask_why(shown, "Reject", "X", _REASONS):
+        settle(here, item, Decision.REJECT, after, reason=reason)
+    if item.is_blind and st.button(
+        "I do not read it second", width="stretch", key=f"give up {shown}",
+        help="You are shown the label and what was decided, and another reads it second.",
+    ):  # fmt: skip
+        here.must("review")
+        here.workspace.second_reading.give_up(item.prediction.id, by=here.person)
+        go_on(after)
+
+
+def say_what_stays(here: Desk, item: Item, label: Version) -> None:
+    """What becomes of what people said already, if this is accepted."""
+    who = plain(label.author)
+    if here.workspace.signing.is_sent_back(label.id):
+        st.caption(f"What {who} drew was sent back. If you accept, this counts.")
+    elif item.turn == Turn.WAITING and label.origin != "accepted":
+        said, found = placed(label), item.prediction.entries
+        if item.is_mask or any(said.get(name, value) != value for name, value in found.items()):
+            st.caption(f"{who} has labelled this. That stays the label if you accept.")
+        elif said.keys() - found.keys():
+            st.caption(f"What {who} said of the rest stays; a reviewer signs it once all is said.")
+
+
+def correct(here: Desk, item: Item, label: Version | None, shown: str, after: str | None) -> None:
+    """The ways to a correction: a form for answers, the Label page for all that lies in the scan."""
+    content = item.prediction.content
+    if content == Content.ANSWERS:
+        if opened(shown, "Correct …", "E") and (said := ask_answers(here, item, shown)):
+            here.must("label")
+            version = correct_answers(here, item, said)
+            settle(here, item, Decision.CORRECT, after, version=version.id)
+        return
+    title, why_not = _MINE[content]
     mine = mine_of(here, item)
     if mine and not says_all(here, item, mine):
-        st.caption(
-            "You have drawn slices of it from nothing. Where the whole scan is marked as done on the "
-            "Label page (W), your outline can be the correction."
-        )
+        st.caption(why_not)
     elif mine and st.button(
-        "My outline is the correction",
-        shortcut="K", width="stretch", help=KEYS, key=f"mine {shown}",
+        title, shortcut="K", width="stretch", help=KEYS, key=f"mine {shown}"
     ):  # fmt: skip
         settle(here, item, Decision.CORRECT, after, version=whole(here, item, mine).id)
-    # What counts by now may be the first reader's correction: a second one does not begin with it.
-    may_draw = item.is_mask and not item.is_blind
-    if may_draw and label is not None and stays:
-        st.caption("Correct opens what is drawn already; there, U shows what the model found.")
-    if may_draw and st.button(
-        "Correct", shortcut="E", width="stretch", help=KEYS, key=f"correct {shown}"
-    ):
+    if label is not None and label.origin != "accepted":
+        st.caption(_DRAWN[content])
+    if st.button("Correct", shortcut="E", width="stretch", help=KEYS, key=f"correct {shown}"):
         begin(here, item)
-    if reason := ask_why(shown, "Reject", _REASONS):
-        settle(here, item, Decision.REJECT, after, reason=reason)
 
 
 def settle(
@@ -74,76 +112,6 @@ def settle(
         item.prediction.id, decision, by=here.person, reason=reason, version=version
     )
     go_on(after)
-
-
-def label_of(here: Desk, item: Item) -> Version | None:
-    """The label that counts, unless it may tell a second reader what the first one decided."""
-    if item.is_blind:
-        return None
-    return here.workspace.versions.head(
-        item.case.scan, item.case.label_set, item.prediction.content
-    )
-
-
-def begin(here: Desk, item: Item) -> None:
-    """Go to the Label page, with the model's outline where nobody has drawn one yet."""
-    here.must("label")
-    workspace, case = here.workspace, item.case
-    if workspace.versions.head(case.scan, case.label_set) is None:
-        mask = workspace.models.mask(item.prediction.id)
-        workspace.versions.save_mask(
-            case.scan, case.label_set, mask, base=None, by=here.person, origin="corrected"
-        )
-    st.session_state["label scan"] = case.scan
-    st.session_state["label set"] = case.label_set
-    st.switch_page("pages/label.py")
-
-
-def mine_of(here: Desk, item: Item) -> Version | None:
-    """This person's outline, if it counts, is no older than the prediction, and unlike it."""
-    if not item.is_mask:
-        return None
-    head = here.workspace.versions.head(item.case.scan, item.case.label_set)
-    mine = head is not None and head.author == here.person and head.origin != "accepted"
-    if not mine or head is None or head.made < item.prediction.made:
-        return None
-    if here.workspace.signing.is_sent_back(head.id):
-        return None
-    return head if head.file != item.prediction.file else None
-
-
-def says_all(here: Desk, item: Item, version: Version) -> bool:
-    """Whether an outline may stand for the whole scan.
-
-    It does where all of the scan is done, or where it was begun with what the model found and mended.
-    A few slices that were drawn from nothing say nothing of the others.
-    """
-    if Seen.from_dict(version.seen).whole:
-        return True
-    line = {one.id: one for one in here.workspace.versions.history(*_line(item))}
-    before: Version | None = version
-    while before is not None and before.file != item.prediction.file:
-        before = line.get(before.parent_id) if before.parent_id is not None else None
-    return before is not None
-
-
-def _line(item: Item) -> tuple[int, int]:
-    return item.case.scan, item.case.label_set
-
-
-def whole(here: Desk, item: Item, version: Version) -> Version:
-    """The version with the whole scan done: who corrects a prediction has looked at all of it."""
-    if Seen.from_dict(version.seen).whole:
-        return version
-    return here.workspace.versions.save_mask(
-        item.case.scan,
-        item.case.label_set,
-        here.workspace.versions.mask(version.id),
-        base=version.id,
-        by=here.person,
-        seen=Seen(whole=True),
-        origin="corrected",
-    )
 
 
 def say_decisions(item: Item) -> None:

@@ -11,6 +11,7 @@ from serving.shelf import Case
 
 from medlib.workspace import Entry, Seen, Status, Workspace
 from medlib.workspace.schema import Content, Prediction, Review, Version
+from medlib.workspace.second_reading import Line, line_of
 from medlib.workspace.signing import Drawn
 from medlib.workspace.standing import Standing, standing
 from reviewing.oddities import Oddities
@@ -53,8 +54,11 @@ class Item:
 
     @property
     def name(self) -> str:
-        """For the list."""
-        return self.entry.scan.name
+        """For the list: which scan, and what was found but an outline."""
+        if self.prediction.content == Content.POINTS:
+            return f"{self.entry.scan.name} (landmarks)"
+        asked = ", ".join(self.prediction.entries)
+        return self.entry.scan.name + (f" ({asked})" if asked else "")
 
     @property
     def case(self) -> Case:
@@ -137,9 +141,16 @@ class ByHand:
 
 
 def everything(here: Desk) -> list[Item | ByHand]:
-    """All that there is to look through, the oddest first."""
+    """All that there is to look through, the oddest first.
+
+    What the person is to judge as a second reader comes before what people said of the same: until
+    he has decided, he sees nothing of that.
+    """
     entries = {entry.scan.id: entry for entry in here.workspace.scans.list()}
-    found: list[Item | ByHand] = [*items(here, entries), *by_hand(here, entries)]
+    models = items(here, entries)
+    due = {item.case for item in models if item.is_blind}
+    drawn = [one for one in by_hand(here, entries) if one.case not in due]
+    found: list[Item | ByHand] = [*models, *drawn]
     return sorted(found, key=lambda one: one.rank)
 
 
@@ -164,17 +175,19 @@ def items(here: Desk, entries: Mapping[int, Entry]) -> list[Item]:
     Older ones stay as long as readers differ on them, and the label waits for that.
     """
     reviewed = here.workspace.reviews.by_prediction()
-    lines: set[tuple[int, int, Content]] = set()
+    given_up = here.workspace.second_reading.given_up(here.person)
+    lines: set[Line] = set()
     found = []
     for row in here.workspace.models.predictions():
-        line, reviews = (row.scan_id, row.label_set_id, row.content), reviewed.get(row.id, [])
+        line, reviews = line_of(row), reviewed.get(row.id, [])
         is_newest = line not in lines
         lines.add(line)
         entry = entries.get(row.scan_id)
         if entry is None or entry.scan.status == Status.SET_ASIDE:
             continue
         if is_newest or _holds_label_up(here.workspace, row, reviews):
-            found.append(Item(entry, row, tuple(reviews), turn_of(reviews, here.person)))
+            turn = turn_of(reviews, here.person, gave_up=row.id in given_up)
+            found.append(Item(entry, row, tuple(reviews), turn))
     return found
 
 
@@ -186,8 +199,8 @@ def _holds_label_up(workspace: Workspace, row: Prediction, reviews: Sequence[Rev
     return head is not None and any(review.version_id == head.id for review in reviews)
 
 
-def turn_of(reviews: Sequence[Review], person: str) -> Turn:
-    """What a person is to do about decisions so far."""
+def turn_of(reviews: Sequence[Review], person: str, *, gave_up: bool = False) -> Turn:
+    """What a person is to do about decisions so far; who gave the second reading up, nothing."""
     stands = standing(reviews)
     if stands == Standing.WAITING:
         return Turn.WAITING
@@ -195,14 +208,16 @@ def turn_of(reviews: Sequence[Review], person: str) -> Turn:
         return Turn.DECIDED
     if stands == Standing.DISPUTED:
         return Turn.DISPUTED
-    return Turn.SECOND if len(reviews) == 1 else Turn.DECIDED
+    return Turn.SECOND if len(reviews) == 1 and not gave_up else Turn.DECIDED
 
 
-def prior_of(workspace: Workspace, item: Item | ByHand) -> Entry | None:
+def prior_of(here: Desk, item: Item | ByHand) -> Entry | None:
     """Another scan of the patient, outlined as a whole by this label set: the newest brought in.
 
-    When either was taken is not known here: it is the other one, and not called the earlier.
+    When either was taken is not known here: it is the other one, and not called the earlier. It is
+    none that this person is still to judge as a second reader.
     """
+    workspace, label_set = here.workspace, item.case.label_set
     others = [
         entry
         for entry in workspace.scans.list()
@@ -211,7 +226,10 @@ def prior_of(workspace: Workspace, item: Item | ByHand) -> Entry | None:
         and entry.scan.status != Status.SET_ASIDE
     ]
     for entry in sorted(others, key=lambda one: -one.scan.id):
-        head = workspace.versions.head(entry.scan.id, item.case.label_set)
-        if head and Seen.from_dict(head.seen).whole and not workspace.reviews.held_up([head.id]):
+        head = workspace.versions.head(entry.scan.id, label_set)
+        is_done = head and Seen.from_dict(head.seen).whole
+        if head is None or not is_done or workspace.reviews.held_up([head.id]):
+            continue
+        if not here.shelf.blind.hides(Case(entry.scan.id, label_set), here.person, Content.MASK):
             return entry
     return None

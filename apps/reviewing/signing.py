@@ -10,6 +10,7 @@ from medlib.workspace import Content, Decision, questions_of
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.schema import Version
 from reviewing.choosing import KEYS, ask_why, go_on, leave
+from reviewing.entries import in_words, where
 from reviewing.oddities import Oddities
 from reviewing.queue import ByHand
 
@@ -18,7 +19,6 @@ _REASONS = (
     *("structure missed", "outline wrong", "sides exchanged", "wrong structure"),
     *("answer wrong", "landmark misplaced", "scan not suitable", "other"),
 )
-_WORDS = {True: "yes", False: "no"}
 
 
 def tell_drawn(here: Desk, item: ByHand) -> None:
@@ -65,7 +65,7 @@ def sign(here: Desk, item: ByHand, after: str | None) -> None:
         st.session_state["label scan"] = item.case.scan
         st.session_state["label set"] = item.case.label_set
         st.switch_page("pages/label.py")
-    if reason := ask_why(item.key, "Send back", _REASONS):
+    if reason := ask_why(item.key, "Send back", "X", _REASONS):
         _settle(here, item, Decision.REJECT, after, reason)
 
 
@@ -83,11 +83,7 @@ def said_of(here: Desk, item: ByHand) -> list[list[str]]:
     rows = []
     asked = questions_of(here.workspace.label_sets.get(item.case.label_set))
     if answers := item.version(Content.ANSWERS):
-        for name, answer in answers.entries.items():
-            text = _WORDS[answer] if isinstance(answer, bool) else str(answer)
-            unit = asked[name].unit if name in asked else ""
-            rows.append([name, text if unit in {"", "1"} else f"{text} {unit}"])
+        rows += [[name, in_words(one, asked.get(name))] for name, one in answers.entries.items()]
     if points := item.version(Content.POINTS):
-        for name, place in points.entries.items():
-            rows.append([name, ", ".join(f"{mm:.1f}" for mm in place) + " mm (LPS)"])
+        rows += [[name, where(place)] for name, place in points.entries.items()]
     return rows

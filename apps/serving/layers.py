@@ -2,8 +2,10 @@
 
 - ``GET /medlib/cases/{case}/{layer}/{prediction}/volume``: the scan, as without a layer
 - ``GET /medlib/cases/{case}/{layer}/{prediction}/mask``: the layer, on the scan's grid
+- ``GET /medlib/cases/{case}/{layer}/{prediction}/points``: landmarks: what a model found, or the label
 
-A prediction of another scan or label set is refused.
+A prediction of another scan or label set is refused; and the label to whoever is to read the prediction
+second, until he has decided.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from pathlib import Path
 import torch
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from medlib.types import Label, Labels, Mask
-from medlib.workspace import NotThereError
+from medlib.workspace import Content, NotThereError
+from medlib.workspace.schema import Prediction
 from serving.depot import Depot
-from serving.door import AT, Endpoint, admitted, blocks_of, packed, said
+from serving.door import AT, UNCACHED, Endpoint, admitted, blocks_of, packed, said
 from serving.drawing import Drawing
 from serving.shelf import Case, Shelf
 
@@ -75,6 +78,7 @@ LAYERS = {
     Layer.NOTHING: Look("Nothing"),
 }
 OF_LABEL = frozenset({Layer.LABEL, Layer.DIFFERENCE})
+_WITHOUT_OUTLINE = frozenset({Layer.FOUND, Layer.LABEL, Layer.NOTHING})  # of answers, landmarks
 _UNSURE = (0.25, 0.5, 0.75)  # of the entropy that there can be
 
 
@@ -99,29 +103,56 @@ class Layers:
         return [
             Route(f"{at}/volume", said(volume), methods=["GET"]),
             Route(f"{at}/mask", said(self._get), methods=["GET"]),
+            Route(f"{at}/points", said(self._get_points), methods=["GET"]),
         ]
 
     async def _get(self, request: Request) -> Response:
         def make() -> tuple[Path, dict[str, str]]:
-            case, person = admitted(self._shelf, request, "view")
-            layer, prediction = _layer(request), int(request.path_params["prediction"])
+            case, person, layer, row = self._asked(request)
+            is_mask = row.content == Content.MASK
+            if not is_mask and layer not in _WITHOUT_OUTLINE:
+                raise NotThereError("there is no such layer of answers and landmarks")
             version = self._shelf.newest(case)
-            self._shelf.must_be_of(case, prediction)
             blocks = blocks_of(request, self._shelf.grid(case))
             mark = self._shelf.mark(case, blocks)
+            # Where nothing was outlined, landmarks lie over the bare scan.
+            of_outline = layer if is_mask else Layer.NOTHING
 
             def encode() -> bytes:
-                mask = layer_of(self._shelf, case, prediction, layer, version)
+                mask = layer_of(self._shelf, case, row.id, of_outline, version)
                 return Drawing(mask, 0).shown(blocks, {"scan": mark}).pack()
 
-            key = f"layer {mark} {layer} {prediction} {version}"
-            told = version if layer in OF_LABEL else 0  # a newer label is fetched anew
+            key = f"layer {mark} {of_outline} {row.id} {version}"
+            told = version if of_outline in OF_LABEL else 0  # a newer label is fetched anew
             headers = {"X-Version": str(told), "X-Drawer": self._shelf.drawer(case, person)}
             ready = self._depot.file(key, encode)
             self._shelf.note_view(case, person)
             return ready, headers
 
         return packed(*await to_thread.run_sync(make))
+
+    async def _get_points(self, request: Request) -> Response:
+        def read() -> dict[str, object]:
+            case, person, layer, row = self._asked(request)
+            if row.content != Content.POINTS or layer not in _WITHOUT_OUTLINE:
+                raise NotThereError("there are no landmarks in this layer")
+            self._shelf.note_view(case, person)
+            if layer == Layer.LABEL:
+                entries, version = self._shelf.entries(case, Content.POINTS)
+                return {"entries": entries, "version": version}
+            return {"entries": row.entries if layer == Layer.FOUND else {}, "version": 0}
+
+        return JSONResponse(await to_thread.run_sync(read), headers=UNCACHED)
+
+    def _asked(self, request: Request) -> tuple[Case, str, Layer, Prediction]:
+        """What is asked for, if this person may know it already."""
+        case, person = admitted(self._shelf, request, "view")
+        layer = _layer(request)
+        row = self._shelf.prediction(case, int(request.path_params["prediction"]))
+        if layer in OF_LABEL:
+            newest = self._shelf.newest(case, row.content)
+            self._shelf.blind.must_be_known(case, person, newest, row.content)
+        return case, person, layer, row
 
 
 def layer_of(shelf: Shelf, case: Case, prediction: int, layer: Layer, version: int) -> Mask:
@@ -148,7 +179,7 @@ def layer_of(shelf: Shelf, case: Case, prediction: int, layer: Layer, version: i
             ids[differs & (found == 0)] = 2
             ids[differs & (found > 0) & (label > 0)] = 3
         case Layer.DOUBT:
-            shelf.must_be_of(case, prediction)
+            shelf.prediction(case, prediction)
             unsure = shelf.doubt(prediction)
             if unsure is None:
                 raise NotThereError("the model did not say how unsure it was")

@@ -3,7 +3,7 @@
 - ``GET /medlib/cases/{case}/versions/{version}/volume``: the scan, as it is for the newest
 - ``GET /medlib/cases/{case}/versions/{version}/mask``: the outline as it was
 
-A version of another scan or label set is not there.
+A version of another scan or label set is not there, nor is what others said for whoever is to read second.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Older:
             case, person = admitted(self._shelf, request, "view")
             version = int(request.path_params["version"])
             drawing = self._shelf.drawing(case, version)  # first: it may be another case's
+            self._shelf.blind.must_be_known(case, person, version)
             blocks = blocks_of(request, self._shelf.grid(case))
             mark = self._shelf.mark(case, blocks)
             headers = {"X-Version": str(version), "X-Drawer": self._shelf.drawer(case, person)}

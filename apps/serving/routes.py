@@ -14,6 +14,8 @@
 - ``POST /medlib/cases/{case}/assist``: see :mod:`serving.assistant`
 - ``GET /medlib/cases/{case}/versions/{version}/…``: see :mod:`serving.older`
 - ``GET /medlib/cases/{case}/{layer}/…``: see :mod:`serving.layers`
+
+Whoever is to read a prediction second gets none of what others said, see :mod:`serving.blind`.
 """
 
 from __future__ import annotations
@@ -106,6 +108,7 @@ class Scans:
         def make() -> tuple[Path, dict[str, str]]:
             case, person = admitted(self._shelf, request, "view")
             version = self._shelf.newest(case)
+            self._shelf.blind.must_be_known(case, person, version)
             blocks = blocks_of(request, self._shelf.grid(case))
             mark = self._shelf.mark(case, blocks)
 
@@ -127,8 +130,10 @@ class Scans:
 
         def keep() -> int:
             blocks, patch = self._patch(request, case, sent)
+            self._shelf.blind.must_not_draw_on(case, person, merges or base)
             drawn = self._shelf.begun(case, merges or base).changed(patch, blocks)
             if merges and "both" in request.query_params:
+                self._shelf.blind.must_be_known(case, person, self._shelf.newest(case))
                 return self._shelf.save_both(case, drawn, by=person)
             return self._shelf.save(case, replace(drawn, version=base), by=person, merges=merges)
 
@@ -136,17 +141,21 @@ class Scans:
         return JSONResponse({"case": str(case), "version": version}, headers=UNCACHED)
 
     async def _get_both(self, request: Request) -> Response:
-        case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")
-        mine = number(request, "mine") or 0
-        count = await to_thread.run_sync(self._shelf.disputed, case, mine)
-        return JSONResponse({"disputed": count}, headers=UNCACHED)
+        def count() -> int:
+            case, person = admitted(self._shelf, request, "label")
+            self._shelf.blind.must_be_known(case, person, self._shelf.newest(case))
+            return self._shelf.disputed(case, number(request, "mine") or 0)
+
+        disputed = await to_thread.run_sync(count)
+        return JSONResponse({"disputed": disputed}, headers=UNCACHED)
 
     async def _assist(self, request: Request) -> Response:
-        case, _ = await to_thread.run_sync(admitted, self._shelf, request, "label")
+        case, person = await to_thread.run_sync(admitted, self._shelf, request, "label")
         base = base_of(request)
         sent = await body(request)
 
         def help_out() -> bytes:
+            self._shelf.blind.must_not_draw_on(case, person, base)
             blocks, patch = self._patch(request, case, sent)
             try:
                 answer = self._assistant.answer(case, base, patch, blocks)
@@ -175,8 +184,10 @@ class Scans:
 
     async def _get_entries(self, request: Request) -> Response:
         def read() -> dict[str, object]:
-            case, _ = admitted(self._shelf, request, "view")
-            entries, version = self._shelf.entries(case, _content(request))
+            case, person = admitted(self._shelf, request, "view")
+            content = _content(request)
+            entries, version = self._shelf.entries(case, content)
+            self._shelf.blind.must_be_known(case, person, version, content)
             return {"entries": entries, "version": version}
 
         return JSONResponse(await to_thread.run_sync(read), headers=UNCACHED)

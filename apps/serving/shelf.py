@@ -14,9 +14,17 @@ import torch
 
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Volume
-from medlib.workspace import Conflict, Content, NotAllowedError, NotThereError, Seen, Workspace
+from medlib.workspace import (
+    Conflict,
+    Content,
+    NotAllowedError,
+    NotThereError,
+    Seen,
+    Workspace,
+)
 from medlib.workspace.merging import keep_both
 from medlib.workspace.schema import Event, Prediction
+from serving.blind import Blind
 from serving.drawing import Drawing
 from serving.recent import Recent
 from serving.reduced import Blocks
@@ -62,10 +70,14 @@ class Shelf:
 
     Args:
         workspace: an open one.
+
+    Attributes:
+        blind: what a second reader may not know yet.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self.blind = Blind(workspace, self.newest)
         self._volumes: Recent[int, Volume] = Recent(2)
         self._drawings: Recent[tuple[Case, int], Drawing] = Recent(4)
         self._views: Recent[tuple[int, str, int], Event] = Recent(10_000)
@@ -240,25 +252,25 @@ class Shelf:
         of_case = (r for r in rows if (r.label_set_id, r.content) == (case.label_set, Content.MASK))
         return next(of_case, None)
 
-    def must_be_of(self, case: Case, prediction: int) -> None:
-        """Refuse a prediction of another case.
+    def prediction(self, case: Case, prediction: int) -> Prediction:
+        """What a model said of this case: an outline, answers or landmarks.
 
         Raises:
-            NotThereError: for one, and for what is no outline.
+            NotThereError: for a prediction of another case.
         """
         row = self._workspace.models.prediction(prediction)
-        of = (row.scan_id, row.label_set_id, row.content)
-        if of != (case.scan, case.label_set, Content.MASK):
+        if (row.scan_id, row.label_set_id) != (case.scan, case.label_set):
             raise NotThereError("there is no such prediction of this scan")
+        return row
 
     def found(self, case: Case, prediction: int) -> Mask:
         """What a model outlined in this case, in one layer.
 
         Raises:
-            NotThereError: for a prediction of another case.
+            NotThereError: for a prediction of another case, and for one that outlines nothing.
             MaskRefusedError: when its structures overlap.
         """
-        self.must_be_of(case, prediction)
+        self.prediction(case, prediction)
         return self.predicted_mask(prediction)
 
     def predicted_mask(self, prediction: int) -> Mask:

@@ -14,6 +14,7 @@ from medlib.work.looking import state_of
 from medlib.workspace import Progress
 from medlib.workspace.schema import now
 from medlib.workspace.seen import Seen
+from medlib.workspace.versions import placed
 from training.words import lasting, millilitres, table
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def say_counts(here: Desk, label_set: LabelSet, asked: Asked) -> int:
     heads = [version for version in heads if version.id not in held_up]
     if asked.what == "question":
         heads = [version for version in heads if asked.question in version.entries]
+    if asked.what == "landmarks":
+        heads = [version for version in heads if placed(version)]
     entries = here.workspace.scans.list()
     patients = {entry.scan.id: entry.patient for entry in entries}
     seen = {version.scan_id: Seen.from_dict(version.seen) for version in heads}

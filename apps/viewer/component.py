@@ -60,6 +60,7 @@ class Shown:
         has_model: a model has outlined this scan.
         newest: versions of what is said beside the outline, as ``version`` is of that.
         notice: said over the picture when it is opened.
+        height: of the viewer, as CSS has it; empty for all of the page.
     """
 
     case: str
@@ -77,6 +78,7 @@ class Shown:
     has_model: bool = False
     newest: Mapping[Literal["answers", "points"], int] = field(default_factory=dict)
     notice: str = ""
+    height: str = ""
 
 
 def viewer(
@@ -98,6 +100,7 @@ def viewer(
     data = asdict(shown) | {
         "instance": key,
         "script": address(),
+        "height": shown.height or None,
         "at": f"/medlib/cases/{shown.case}",
         "labels": [{"id": e.id, "name": e.name, "colour": e.colour} for e in shown.labels],
     }

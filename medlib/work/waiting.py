@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from medlib.work.asking import Asked
 from medlib.workspace import Seen, Status
+from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.workspace import Workspace
@@ -40,7 +41,7 @@ def labelled(workspace: Workspace, label_set: int, asked: Asked) -> Labelled:
         seen = Seen.from_dict(version.seen)
         if seen.whole or asked.question in version.entries:
             whole.add(version.scan_id)
-        elif seen.slices or (version.entries and not asked.question):
+        elif seen.slices or (placed(version) and not asked.question):
             begun.add(version.scan_id)
     return Labelled(frozenset(whole), frozenset(begun))
 

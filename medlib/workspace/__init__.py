@@ -8,7 +8,7 @@ does something says so (``by=``), and it is in the event log.
 from medlib.workspace.errors import Conflict, NotAllowedError, NotThereError, WorkspaceError
 from medlib.workspace.events import Fault
 from medlib.workspace.export import Exported, Form, Wish
-from medlib.workspace.identities import Person
+from medlib.workspace.identities import Examination, Person
 from medlib.workspace.jobs import JobLostError
 from medlib.workspace.label_sets import Question, questions_of, table_of
 from medlib.workspace.people import may
@@ -23,6 +23,7 @@ __all__ = [
     "Content",
     "Decision",
     "Entry",
+    "Examination",
     "Exported",
     "Fault",
     "Form",

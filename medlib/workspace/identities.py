@@ -18,6 +18,7 @@ from medlib.workspace.schema import Identity, Patient, Setting
 
 if TYPE_CHECKING:
     from medlib.io import Stack
+    from medlib.io.files import File
 
 _SALT = "pseudonyms"
 _HIDDEN = "names hidden"
@@ -44,13 +45,28 @@ class Person:
             from medlib.data.patients import patient_of
 
             return cls(patient_of(stack.name), "", "")
-        import pydicom
-
-        tags = ["PatientName", "PatientID", "PatientBirthDate"]
-        with stack.files[0].open() as stream:
-            read = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=tags)
-        said = [_plain(str(read.get(tag) or "")) for tag in tags]
+        said = _said(stack.files[0], "PatientName", "PatientID", "PatientBirthDate")
         return cls(*said) if any(said) else None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What DICOM says of a study, and of the patient then; empty where it says nothing.
+
+    Args:
+        sex: PatientSex (0010,0040): F, M or O.
+        age: PatientAge (0010,1010), such as 067Y.
+        made: StudyDate (0008,0020), YYYYMMDD.
+    """
+
+    sex: str = ""
+    age: str = ""
+    made: str = ""
+
+    @classmethod
+    def of(cls, file: File) -> Examination:
+        """What a DICOM file says."""
+        return cls(*_said(file, "PatientSex", "PatientAge", "StudyDate"))
 
 
 class Identities:
@@ -122,3 +138,12 @@ class Identities:
 
 def _plain(text: str) -> str:
     return "".join(c for c in text.replace("^", " ") if c.isprintable()).strip()[:330]
+
+
+def _said(file: File, *tags: str) -> list[str]:
+    """What a DICOM file says under these keywords."""
+    import pydicom
+
+    with file.open() as stream:
+        read = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=[*tags])
+    return [_plain(str(read.get(tag) or "")) for tag in tags]

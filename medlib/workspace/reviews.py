@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,17 +13,20 @@ from medlib.workspace.events import record
 from medlib.workspace.scans import move
 from medlib.workspace.schema import (
     Comment,
+    Content,
     Decision,
     Head,
+    LabelSet,
     Prediction,
     Review,
     Scan,
-    Status,
     Version,
 )
+from medlib.workspace.second_reading import has_given_up
 from medlib.workspace.seen import Seen
+from medlib.workspace.stage import stage
 from medlib.workspace.standing import Standing, is_sent_back, standing, weighed
-from medlib.workspace.versions import head, put
+from medlib.workspace.versions import head, placed, put, wanted_of
 
 _ACCEPTED = "accepted"
 
@@ -70,10 +73,14 @@ class Reviews:
             before = _of(session, prediction)
             if any(review.reviewer == by for review in before):
                 raise NotAllowedError(f"{by} has decided on this prediction already")
+            if len(before) == 1 and has_given_up(session, prediction, by):
+                raise NotAllowedError(
+                    f"{by} has seen what the first reader made of it: another reads it second"
+                )
             if len(before) > 1 and standing(before) != Standing.DISPUTED:
                 raise WorkspaceError("both readers have decided on this prediction, and agree")
             if version is not None:
-                _check_same(row, found(session, Version, version))
+                _check_corrects(row, found(session, Version, version))
                 if is_sent_back(session, version):
                     raise WorkspaceError("this outline was sent back: mend it first")
             review = Review(
@@ -97,10 +104,10 @@ class Reviews:
                 prediction=prediction, decision=decision, reason=reason, version=review.version_id,
                 round=review.round,
             )  # fmt: skip
-            if stands in {Standing.ACCEPTED, Standing.CORRECTED}:
-                move(session, found(session, Scan, row.scan_id), Status.REVIEWED, by=by)
-            elif before:  # what one person had accepted is open again
-                move(session, found(session, Scan, row.scan_id), Status.IN_PROGRESS, by=by)
+            # Who rejects as the first has changed nothing; later, what one had accepted is open again.
+            if stands in {Standing.ACCEPTED, Standing.CORRECTED} or before:
+                scan = found(session, Scan, row.scan_id)
+                move(session, scan, stage(session, scan, row.label_set_id), by=by)
         return review
 
     def of(self, prediction: int) -> Sequence[Review]:
@@ -179,23 +186,34 @@ def _of(session: Session, prediction: int) -> list[Review]:
     return [*session.scalars(query)]
 
 
-def _check_same(prediction: Prediction, version: Version) -> None:
+def _check_corrects(prediction: Prediction, version: Version) -> None:
     for what in ("scan_id", "label_set_id", "content"):
         if getattr(version, what) != getattr(prediction, what):
             raise WorkspaceError(f"version {version.id} is no correction of this prediction")
+    said = placed(version)
+    if missing := [name for name in prediction.entries if name not in said]:
+        raise WorkspaceError(f"a correction says all that the model said: {missing[0]} is missing")
 
 
 def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool) -> int:
-    """The version that an accepted prediction becomes; on top of what there is if it ``decides``."""
-    current = head(session, prediction.scan_id, prediction.label_set_id, prediction.content)
+    """The version that an accepted prediction becomes; on top of what there is if it ``decides``.
+
+    Answers and landmarks that the model said nothing of stay beside what it said.
+    """
+    line = (prediction.scan_id, prediction.label_set_id, prediction.content)
+    is_mask = prediction.content == Content.MASK
+    current = head(session, *line)
     is_same = current is not None and _holds(current, prediction)
     is_refused = current is not None and is_sent_back(session, current.id)
     is_whole = current is not None and current.seen["whole"] and current.annotated is None
-    if current is not None and is_same and is_whole and not is_refused:
+    if current is not None and is_same and (is_whole or not is_mask) and not is_refused:
         return current.id
+    said = {} if current is None or is_refused else placed(current)
+    contradicts = is_mask or any(said.get(k, v) != v for k, v in prediction.entries.items())
     on_top = current is not None and (
-        decides or is_same or is_refused or current.origin == _ACCEPTED
+        decides or is_same or is_refused or not contradicts or current.origin == _ACCEPTED
     )
+    entries = {**(said if on_top else {}), **prediction.entries}
     version = Version(
         scan_id=prediction.scan_id,
         label_set_id=prediction.label_set_id,
@@ -205,8 +223,8 @@ def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool)
         author=by,
         origin=_ACCEPTED,
         file=prediction.file,
-        entries=prediction.entries,
-        seen=Seen(whole=True).to_dict(),
+        entries=entries,
+        seen=Seen(whole=is_mask or _is_all(session, prediction, entries)).to_dict(),
         annotated=None,
     )
     put(session, version)
@@ -214,17 +232,41 @@ def _accept(session: Session, prediction: Prediction, *, by: str, decides: bool)
 
 
 def _withdraw(session: Session, prediction: Prediction, *, by: str) -> None:
-    """What was accepted no longer counts if in the end it is rejected; what it replaced does."""
+    """What was accepted no longer counts if in the end it is rejected; what it replaced does.
+
+    Answers and landmarks that came beside it stay.
+    """
     line = (prediction.scan_id, prediction.label_set_id, prediction.content)
     current = head(session, *line)
-    if current is not None and current.origin == _ACCEPTED and _holds(current, prediction):
-        row, before = found(session, Head, line), current.parent_id
-        if before is None:
-            session.delete(row)
-        else:
-            row.version_id = before
-        record(session, by, "label withdrawn", f"scan {line[0]}", version=current.id, counts=before)
+    if current is None or current.origin != _ACCEPTED or not _holds(current, prediction):
+        return
+    row, before = found(session, Head, line), current.parent_id
+    rest = {k: v for k, v in current.entries.items() if k not in prediction.entries}
+    if rest and (before is None or found(session, Version, before).entries != rest):
+        whole = _is_all(session, prediction, rest)
+        put(
+            session,
+            Version(
+                scan_id=line[0], label_set_id=line[1], content=line[2], parent_id=current.id,
+                merges_id=None, author=by, origin="withdrawn", file=None, entries=rest,
+                seen=Seen(whole=whole).to_dict(), annotated=None,
+            ),
+        )  # fmt: skip
+    elif before is None:
+        session.delete(row)
+    else:
+        row.version_id = before
+    record(session, by, "label withdrawn", f"scan {line[0]}", version=current.id, counts=before)
 
 
 def _holds(version: Version, prediction: Prediction) -> bool:
-    return (version.file, version.entries) == (prediction.file, prediction.entries)
+    """Whether a version says what a prediction says, be it among other things."""
+    said = placed(version)
+    same = all(said.get(name) == value for name, value in prediction.entries.items())
+    return version.file == prediction.file and same
+
+
+def _is_all(session: Session, prediction: Prediction, entries: Mapping[str, object]) -> bool:
+    """Whether these answers, or landmarks, are all that the label set asks for."""
+    asked = wanted_of(found(session, LabelSet, prediction.label_set_id))
+    return len(entries) == len(asked[prediction.content])

@@ -16,7 +16,7 @@ from medlib.workspace.database import Database, found
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.events import record
 from medlib.workspace.files import Files, digest_of
-from medlib.workspace.identities import Identities, Person
+from medlib.workspace.identities import Examination, Identities, Person
 from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
 
 if TYPE_CHECKING:
@@ -281,6 +281,18 @@ class Scans:
 
         stack = self.stack(scan)
         return stack.read(getattr(medlib.types, self.get(scan).kind))
+
+    def examination(self, scan: int) -> Examination:
+        """What DICOM says of its study; for those alone who may know whose it is.
+
+        Raises:
+            OSError: when its first file is not there.
+        """
+        query = select(ScanFile).filter_by(scan_id=scan, place=0)
+        with self._database.reading() as session:
+            is_dicom = found(session, Scan, scan).source == "dicom"
+            first = session.scalars(query).first()
+        return Examination.of(self.file(first)) if is_dicom and first else Examination()
 
     def is_copied(self, scan: int) -> bool:
         """Whether its files are in the workspace; else they are read where they lie."""

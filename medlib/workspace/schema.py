@@ -243,7 +243,8 @@ class Version(Row):
     file: Mapped[str | None] = mapped_column(String(80))  # of a mask
     entries: Mapped[Json]  # of answers and points
     seen: Mapped[Json]  # which slices are done
-    annotated: Mapped[list[Any] | None]  # the structures looked for; None for all
+    # The structures looked for, and the landmarks looked at; None for all.
+    annotated: Mapped[list[Any] | None]
 
 
 class Head(Row):

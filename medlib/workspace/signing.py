@@ -12,8 +12,9 @@ from medlib.workspace.database import Database, found
 from medlib.workspace.errors import NotAllowedError, WorkspaceError
 from medlib.workspace.events import record
 from medlib.workspace.scans import move
-from medlib.workspace.schema import Content, Decision, Head, Review, Scan, Status, User, Version
-from medlib.workspace.standing import Standing, decided_on, is_sent_back, standing, weighed
+from medlib.workspace.schema import Decision, Head, Review, Scan, Status, User, Version
+from medlib.workspace.stage import stage
+from medlib.workspace.standing import decided, is_sent_back
 from medlib.workspace.versions import head
 
 
@@ -55,10 +56,10 @@ class Signing:
         """
         with self._database.reading() as session:
             whole = [version for version in _heads(session) if version.seen["whole"]]
-            decided = _decided(session, [version.id for version in whole])
+            ended = decided(session, [version.id for version in whole])
             lines: dict[tuple[int, int], list[Version]] = {}
             for version in whole:
-                if version.id not in decided:
+                if version.id not in ended:
                     lines.setdefault((version.scan_id, version.label_set_id), []).append(version)
             alone = _is_alone(session)
             past = _Past.of(session, {scan for scan, _ in lines})
@@ -111,10 +112,7 @@ class Signing:
                     session, by, "signed" if decision == Decision.ACCEPT else "sent back",
                     f"scan {scan.id}", version=review.version_id, reason=reason,
                 )  # fmt: skip
-            if decision == Decision.REJECT:
-                move(session, scan, Status.IN_PROGRESS, by=by)
-            elif _is_stood_behind(session, rows[0]):
-                move(session, scan, Status.REVIEWED, by=by)
+            move(session, scan, stage(session, scan, rows[0].label_set_id), by=by)
         return reviews
 
     def to_mend(self) -> list[tuple[Version, Review]]:
@@ -155,10 +153,10 @@ class _Past:
         """Everything about these scans."""
         query = select(Version.id, Version.author, Version.parent_id, Version.merges_id)
         rows = session.execute(query.where(Version.scan_id.in_(scans)))
-        decided = select(Review).where(Review.scan_id.in_(scans)).order_by(Review.id)
+        said = select(Review).where(Review.scan_id.in_(scans)).order_by(Review.id)
         return cls(
             {row[0]: (row[1], tuple(filter(None, row[2:]))) for row in rows},
-            {one.version_id: one for one in session.scalars(decided) if one.version_id is not None},
+            {one.version_id: one for one in session.scalars(said) if one.version_id is not None},
         )
 
     def authors(self, version: int) -> frozenset[str]:
@@ -199,16 +197,6 @@ def _drawn(line: tuple[int, int], versions: tuple[Version, ...], past: _Past, al
     )
 
 
-def _decided(session: Session, versions: Collection[int]) -> set[int | None]:
-    """Versions that somebody stands behind or sent back, or that wait for another decision."""
-    return {
-        review.version_id
-        for reviews in decided_on(session, versions)
-        for review in reviews
-        if review.prediction_id is None or standing(reviews) != Standing.REJECTED
-    }
-
-
 def _check_open(session: Session, scan: Scan, rows: Sequence[Version]) -> None:
     if scan.status == Status.SET_ASIDE:
         raise WorkspaceError(f"{scan.name} was set aside meanwhile")
@@ -218,15 +206,8 @@ def _check_open(session: Session, scan: Scan, rows: Sequence[Version]) -> None:
             raise WorkspaceError("somebody saved this meanwhile: look at the newest of it")
         if not row.seen["whole"]:
             raise WorkspaceError("not all of it is done: it cannot be signed")
-    if _decided(session, [row.id for row in rows]):
+    if decided(session, [row.id for row in rows]):
         raise WorkspaceError("this has been decided on already")
-
-
-def _is_stood_behind(session: Session, row: Version) -> bool:
-    """Whether a reviewer stands behind what the scan is chiefly labelled by."""
-    heads = (head(session, row.scan_id, row.label_set_id, content) for content in Content)
-    main = next(version.id for version in heads if version is not None)
-    return bool(weighed(session, [main])[0][main])
 
 
 def _is_alone(session: Session) -> bool:

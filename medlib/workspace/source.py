@@ -14,7 +14,7 @@ from medlib.workspace.reviews import Reviews
 from medlib.workspace.scans import Scans
 from medlib.workspace.schema import Content, LabelSet, Scan, Status, Version
 from medlib.workspace.seen import Seen
-from medlib.workspace.versions import Versions
+from medlib.workspace.versions import Versions, placed
 
 if TYPE_CHECKING:
     from medlib.data import Case, Pairing
@@ -87,7 +87,7 @@ class Source:
             scan=stack,
             label=None if mask is None else self._label(mask, label_set),
             answers={} if answers is None else answers.entries,
-            points=None if points is None or not points.entries else self._points(points),
+            points=None if points is None or not placed(points) else self._points(points),
             annotated=annotated,
         )
 

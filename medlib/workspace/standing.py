@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from medlib.workspace.events import canonical
-from medlib.workspace.schema import Decision, Review, Version
+from medlib.workspace.schema import Content, Decision, Prediction, Review, Version
 from medlib.workspace.seen import Seen
 
 _ADJUDICATION = 3
@@ -66,7 +67,8 @@ def weighed(
     """The decisions that stand behind each version, and the versions that nothing is learned from.
 
     Nobody stands behind that on which readers differ; nor is it learned from, nor is what was sent
-    back: also when it was saved again as it was, unless a reviewer then stands behind it.
+    back: also when it was saved again as it was, unless a reviewer then stands behind it. Nor does
+    anybody stand behind answers or landmarks of which but a part came of what was decided on.
     """
     behind: dict[int, list[Review]] = {version: [] for version in versions}
     disputed: set[int] = set()
@@ -79,6 +81,7 @@ def weighed(
                 disputed.add(review.version_id)
             elif _OUTCOME[review.decision] == stands != Standing.REJECTED:
                 behind[review.version_id].append(review)
+    behind |= _piecewise(session, behind)
     for version, reviews in behind.items():  # in the order in which was decided
         reviews.sort(key=lambda review: review.id)
         if version in disputed:
@@ -87,9 +90,70 @@ def weighed(
     return behind, disputed | unmended
 
 
+def decided(session: Session, versions: Collection[int]) -> set[int]:
+    """Those of the versions that somebody stands behind or sent back, or on which readers differ."""
+    behind, _ = weighed(session, versions)
+    ended = {
+        review.version_id
+        for reviews in decided_on(session, versions)
+        for review in reviews
+        if review.prediction_id is None or standing(reviews) == Standing.DISPUTED
+    }
+    return {version for version in versions if behind[version] or version in ended}
+
+
 def is_sent_back(session: Session, version: int) -> bool:
     """Whether a reviewer sent this label back."""
     return session.scalars(_SENT_BACK.where(Version.id == version)).first() is not None
+
+
+def _piecewise(session: Session, behind: Mapping[int, Sequence[Review]]) -> dict[int, list[Review]]:
+    """Who stands behind answers and landmarks that came of predictions: nobody, unless all were decided on.
+
+    A model answers one question of several. Whoever accepts that has not looked at the others; they
+    may have been accepted one by one.
+    """
+    of_models = [
+        version
+        for version, reviews in behind.items()
+        if reviews and all(review.prediction_id is not None for review in reviews)
+    ]
+    query = select(Version).where(Version.id.in_(of_models), Version.content != Content.MASK)
+    rows = [*session.scalars(query)]
+    said = _decided_pieces(session, {row.scan_id for row in rows}) if rows else {}
+    found = {}
+    for row in rows:
+        line = (row.scan_id, row.label_set_id, row.content)
+        whose = [said.get((*line, canonical(piece)), []) for piece in row.entries.items()]
+        known = {review.id: review for reviews in whose for review in reviews}
+        found[row.id] = [*known.values()] if all(whose) else []
+    return found
+
+
+def _decided_pieces(session: Session, scans: Collection[int]) -> dict[Any, list[Review]]:
+    """Each answer and landmark that decisions on predictions stand behind, and these decisions."""
+    query = select(Review, Prediction).join(Prediction, Review.prediction_id == Prediction.id)
+    query = query.where(Prediction.scan_id.in_(scans), Prediction.content != Content.MASK)
+    decisions: dict[int, tuple[Prediction, list[Review]]] = {}
+    for review, prediction in session.execute(query.order_by(Review.id)):
+        decisions.setdefault(prediction.id, (prediction, []))[1].append(review)
+    found: dict[Any, list[Review]] = {}
+    for prediction, reviews in decisions.values():
+        line = (prediction.scan_id, prediction.label_set_id, prediction.content)
+        stands = standing(reviews)
+        for review in reviews:
+            if stands in {Standing.REJECTED, Standing.DISPUTED}:
+                continue
+            if _OUTCOME[review.decision] != stands or review.version_id is None:
+                continue
+            entries = prediction.entries
+            if stands == Standing.CORRECTED:
+                entries = session.get_one(Version, review.version_id).entries
+            for name in prediction.entries:
+                if name in entries:
+                    piece = canonical((name, entries[name]))
+                    found.setdefault((*line, piece), []).append(review)
+    return found
 
 
 def _unmended(session: Session, versions: Collection[int]) -> set[int]:

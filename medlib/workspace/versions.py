@@ -16,10 +16,20 @@ from medlib.workspace.events import record
 from medlib.workspace.files import Files
 from medlib.workspace.label_sets import questions_of, table_of
 from medlib.workspace.scans import move
-from medlib.workspace.schema import Content, Head, LabelSet, Scan, Status, Version, now
+from medlib.workspace.schema import (
+    Content,
+    Head,
+    LabelSet,
+    Prediction,
+    Scan,
+    Status,
+    Version,
+    now,
+)
 from medlib.workspace.seen import Merge, Seen, merge
 
 if TYPE_CHECKING:
+    from medlib.space import Grid
     from medlib.types import Labels, Mask, Points
 
 ENDING = ".nii.gz"
@@ -138,8 +148,12 @@ class Versions:
         by: str,
         origin: str = "placed",
         merges: int | None = None,
+        looked_at: bool = False,
     ) -> Version:
         """Save landmarks.
+
+        One that lies just where a model put it was taken over: it says nothing, is not learned from
+        and not exported, until it is moved, or somebody says that he has looked at it.
 
         Args:
             scan: in which they lie.
@@ -149,6 +163,7 @@ class Versions:
             by: the author.
             origin: how they came about.
             merges: a version aside that this one takes up.
+            looked_at: all of them, also where they lie just as a model put them.
 
         Raises:
             Conflict: as :meth:`save_mask`.
@@ -156,22 +171,24 @@ class Versions:
         """
         from medlib.space import Grid
 
+        said = {name: [float(x) for x in place] for name, place in points.items()}
+        line = _line(scan, label_set, base=base, by=by, origin=origin, merges=merges)
         with self._database.reading() as session:
             row = found(session, Scan, scan)
             names = found(session, LabelSet, label_set, what="label set").landmarks
+            taken_over = set() if looked_at else _taken_over(session, line, said)
         _check_asked(points, names, "landmark")
         grid = Grid.from_dict(row.grid)
-        for name, place in points.items():
-            index = grid.to_index(place)
-            if not ((index >= -0.5) & (index <= [n - 0.5 for n in grid.shape])).all():
+        for name, place in said.items():
+            if not lies_in(grid, place):
                 raise WorkspaceError(f"{name} lies outside of {row.name}")
-        said = {name: [float(x) for x in place] for name, place in points.items()}
         return self._save(
             Version(
                 content=Content.POINTS,
-                **_line(scan, label_set, base=base, by=by, origin=origin, merges=merges),
+                **line,
                 entries=said,
-                seen=Seen(whole=len(said) == len(names)).to_dict(),
+                seen=Seen(whole=len(said) == len(names) and not taken_over).to_dict(),
+                annotated=sorted({*said} - taken_over) if taken_over else None,
             )
         )
 
@@ -211,7 +228,7 @@ class Versions:
         """The scans of which all that a label set asks has been said, by their numbers."""
         with self._database.reading() as session:
             asked = found(session, LabelSet, label_set, what="label set")
-            wanted = {content for content, named in _wanted(asked).items() if named}
+            wanted = {content for content, named in wanted_of(asked).items() if named}
         whole: dict[int, set[Content]] = {}
         for version in self.heads(label_set):
             if version.seen["whole"]:
@@ -263,7 +280,7 @@ class Versions:
         return replace(mask, annotated=None if row.annotated is None else tuple(row.annotated))
 
     def points(self, version: int) -> Points:
-        """The landmarks of a version.
+        """The landmarks of a version, as :func:`placed` has them.
 
         Raises:
             WorkspaceError: when the version holds none.
@@ -275,7 +292,8 @@ class Versions:
         row = self.get(version)
         if row.content != Content.POINTS:
             raise WorkspaceError(f"version {version} holds {row.content}, no points")
-        return Points(np.array([*row.entries.values()], dtype=np.float64), tuple(row.entries))
+        said = placed(row)
+        return Points(np.array([*said.values()], dtype=np.float64).reshape(-1, 3), tuple(said))
 
     def merge(self, theirs: int, mine: int) -> Merge:
         """The masks of two versions together, and where they contradict one another.
@@ -293,6 +311,38 @@ class Versions:
         ours = self.mask(mine)
         base = replace(ours, data=ours.data * 0) if began.aside else self.mask(began.id)
         return merge(base, self.mask(theirs), ours)
+
+
+def placed(version: Version) -> dict[str, list[float]]:
+    """Landmarks (LPS millimetres) that somebody placed, or looked at where a model put them.
+
+    Of answers it is all of them.
+    """
+    looked_at = version.entries if version.annotated is None else version.annotated
+    return {name: place for name, place in version.entries.items() if name in looked_at}
+
+
+def lies_in(grid: Grid, place: Sequence[float]) -> bool:
+    """Whether LPS millimetres are in one of the voxels."""
+    index = grid.to_index(place)
+    return bool(((index >= -0.5) & (index <= [n - 0.5 for n in grid.shape])).all())
+
+
+def _taken_over(
+    session: Session, line: Mapping[str, Any], said: Mapping[str, list[float]]
+) -> set[str]:
+    """Landmarks that lie where a model put them, and that nobody has looked at before."""
+    query = select(Prediction).filter_by(scan_id=line["scan_id"], content=Content.POINTS)
+    models = [*session.scalars(query.filter_by(label_set_id=line["label_set_id"]))]
+    before = [found(session, Version, line[which]) for which in ("parent_id", "merges_id")
+              if line[which] is not None]  # fmt: skip
+    known = [placed(version) for version in before]
+    return {
+        name
+        for name, place in said.items()
+        if any(model.entries.get(name) == place for model in models)
+        and not any(points.get(name) == place for points in known)
+    }
 
 
 def fitted(mask: Mask, scan: Scan, label_set: LabelSet) -> Mask:
@@ -374,12 +424,12 @@ def put(session: Session, version: Version) -> Version | None:
 
 def _progress(session: Session, scan: Scan, asked: LabelSet) -> Status:
     """How far the scan has come, as far as one label set asks."""
-    heads = [head(session, scan.id, asked.id, c) for c, named in _wanted(asked).items() if named]
+    heads = [head(session, scan.id, asked.id, c) for c, named in wanted_of(asked).items() if named]
     whole = all(version is not None and version.seen["whole"] for version in heads)
     return Status.LABELLED if whole else Status.IN_PROGRESS
 
 
-def _wanted(asked: LabelSet) -> dict[Content, list[Any]]:
+def wanted_of(asked: LabelSet) -> dict[Content, list[Any]]:
     """What a label set asks, by what it is kept as."""
     return {
         Content.MASK: asked.labels,

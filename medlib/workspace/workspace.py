@@ -24,6 +24,7 @@ from medlib.workspace.people import People
 from medlib.workspace.reviews import Reviews
 from medlib.workspace.scans import Scans
 from medlib.workspace.schema import Event, ScanFile, Setting, Status, Version
+from medlib.workspace.second_reading import SecondReading
 from medlib.workspace.signing import Signing
 from medlib.workspace.source import Source
 from medlib.workspace.versions import Versions
@@ -56,6 +57,7 @@ class Workspace:
         models: that were trained, and what they found.
         reviews: decisions on what models found, and comments.
         signing: decisions on what people drew.
+        second_reading: who may not know yet what the first reader made of a prediction.
         jobs: for workers.
         people: accounts, sessions.
         links: signed, for what a browser fetches by itself.
@@ -90,6 +92,7 @@ class Workspace:
         self.models = Models(self._database, self._files)
         self.reviews = Reviews(self._database)
         self.signing = Signing(self._database)
+        self.second_reading = SecondReading(self._database)
         self.jobs = Jobs(self._database)
         self.people = People(self._database)
         self.links = Links(self.folder / "links.key")

@@ -21,7 +21,7 @@ from medlib.io import write_nifti
 from medlib.resources import folder
 from medlib.space import Grid
 from medlib.types import CTVolume, Mask, MRVolume, Volume
-from medlib.workspace import Decision, NotThereError, Role, Seen, Status, Workspace
+from medlib.workspace import Content, Decision, NotThereError, Role, Seen, Status, Workspace
 
 playwright = oracle("playwright.sync_api")
 nibabel = oracle("nibabel")
@@ -140,7 +140,7 @@ def test_what_is_accepted_counts_and_the_next_one_follows(run, workspace):
 
 
 def test_a_rejection_needs_a_reason(run, workspace):
-    app = press(run(), "Reject")
+    app = press(press(run(), "Reject …"), "Reject")
     assert not workspace.reviews.of(3)
     assert any("Say why" in error.value for error in app.error)
     app.selectbox[1].select("outline wrong")
@@ -188,6 +188,7 @@ def test_a_second_reader_sees_nothing_of_the_first_and_a_third_decides(run, work
     assert "ada" not in said
     assert "accepted" not in said
     assert "Correct" not in [b.label for b in app.button]
+    press(app, "Reject …")
     app.selectbox[1].select("structure missed")
     press(app, "Reject")
     assert learned(workspace) == {"case_1"}, "readers differ on the other"
@@ -275,12 +276,13 @@ def test_a_patients_other_scan_is_shown_beside_when_it_is_finished(run, workspac
     part = workspace.versions.save_mask(two, 1, painted(1), base=None,
                                         by="bob", seen=Seen.of([0]))  # fmt: skip
     app = run("ada")
-    assert not app.toggle, "half of a label is nothing to compare with"
+    beside = "Beside the patient's other scan"
+    assert beside not in [b.label for b in app.button], "half of a label is nothing to compare with"
     workspace.versions.save_mask(two, 1, painted(1), base=part.id, by="bob", seen=Seen(whole=True))
     app.run()
     name = workspace.scans.get(two).name
     assert not [one for one in app.caption if one.value.replace("\\", "") == name]
-    app.toggle[0].set_value(True).run()
+    press(app, beside)
     assert not app.exception
     assert [one for one in app.caption if one.value.replace("\\", "") == name]
 
@@ -390,6 +392,11 @@ def test_it_starts_without_what_only_training_needs():
 @pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium")
 def test_in_a_browser(workspace, tmp_path):
     """What the browser is sent is what the model found; keys decide; the layers are shown."""
+    heart = workspace.label_sets.add("heart", by="ada", landmarks=["apex", "base"]).id
+    model = workspace.models.add("points", tmp_path / "net.medlib", heart, by="worker").id
+    places = {name: workspace.scans.grid(2).to_patient(at).tolist()
+              for name, at in (("apex", (6, 10, 20)), ("base", (12, 22, 31)))}  # fmt: skip
+    workspace.models.keep_entries(model, 2, Content.POINTS, places, by="worker")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -421,13 +428,26 @@ def test_in_a_browser(workspace, tmp_path):
             page.locator(".viewer .state.saved").wait_for()
             page.screenshot(path=tmp_path / "review.png")
             with page.expect_response(lambda r: "/doubt/3/mask" in r.url):
-                page.get_by_role("radio", name="Where it was unsure").click()
+                page.keyboard.press("2")  # where it was unsure
             page.locator(".viewer .state.saved").wait_for()
             page.screenshot(path=tmp_path / "doubt.png")
             with page.expect_response(lambda r: "/found/1/mask" in r.url):
                 page.get_by_role("button", name="Accept").click()
             with page.expect_response(lambda r: "/found/2/mask" in r.url):
                 page.keyboard.press("n")
+            page.keyboard.press("n")  # landmarks, and the picture is turned to the first of them
+            root = page.locator(".viewer").element_handle()
+            page.wait_for_function(
+                "root => root.viewer.isReady && root.viewer.data.case === '2-2/found/4'", arg=root
+            )
+            seen = page.evaluate(
+                "({viewer: v}) => [v.points.values, v.scene.millimetres(v.scene.voxel)]", root
+            )
+            assert seen[0] == places
+            assert np.linalg.norm(np.subtract(seen[1], places["apex"])) < 2, "within a voxel"
+            page.screenshot(path=tmp_path / "points.png")
+            page.keyboard.press("x")
+            page.get_by_text("In your words").wait_for()
             with page.expect_response(lambda r: "/drawn/1/mask" in r.url):
                 page.keyboard.press("n")
             page.get_by_text("Drawn by people: bob").wait_for()

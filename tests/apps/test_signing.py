@@ -126,7 +126,7 @@ def test_answers_and_landmarks_are_said_and_signed_with_the_outline(run, workspa
 
 def test_sending_back_needs_a_reason_and_the_reader_is_told(run, workspace):
     app = press(run(), "Next")
-    press(app, "Send back")
+    press(press(app, "Send back …"), "Send back")
     assert "Say why" in told(app)
     assert signers(workspace, 1) == []
     assert not workspace.signing.to_mend()

@@ -268,7 +268,8 @@ def test_what_was_signed_is_verified_by_its_signer_and_what_was_sent_back_is_not
     assert found.ContentDescription == "reviewed by eve"
     assert {one.SegmentAlgorithmType for one in found.SegmentSequence} == {"MANUAL"}
     (row,) = rows(done.folder / "csv" / "scans.csv")
-    assert (row["reviewed_by"], row["status"]) == ("eve", "reviewed")
+    # The question and the landmark of the set are open, so the scan as a whole is not reviewed.
+    assert (row["reviewed_by"], row["status"]) == ("eve", "in progress")
     newer = workspace.versions.save_mask(
         second, kidneys, _mask(workspace, second), base=drawn.id, by="bob", seen=Seen(True)
     )

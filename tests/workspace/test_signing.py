@@ -61,10 +61,10 @@ def test_what_was_signed_is_stood_behind_by_its_signer_and_waits_no_more(desk):
     (review,) = workspace.signing.sign([drawn], ACCEPT, by="ada")
     assert (review.version_id, review.prediction_id, review.reviewer) == (drawn, None, "ada")
     assert behind(workspace, drawn) == ["ada"]
-    assert workspace.scans.get(scan).status == Status.REVIEWED
+    assert workspace.scans.get(scan).status == Status.IN_PROGRESS, "nobody has answered yet"
     assert waiting(workspace) == []
     assert learned(workspace, asked)
-    assert workspace.events.newest()[1].what == "signed"
+    assert workspace.events.newest()[0].what == "signed"
     assert workspace.verify() == ()
     newer = draw(workspace, scan, asked, at=2, base=drawn)
     assert behind(workspace, newer) == [], "what was changed is no longer signed"
@@ -98,6 +98,10 @@ def test_ones_own_answers_are_not_signed_along_with_anothers_outline(desk):
     workspace.signing.sign([said], ACCEPT, by="bob")
     assert workspace.scans.get(scan).status != Status.REVIEWED, "its outline is not"
     workspace.signing.sign([drawn], ACCEPT, by="ada")
+    assert workspace.scans.get(scan).status != Status.REVIEWED, "a landmark is missing"
+    place = grid_of().to_patient([1, 2, 3]).tolist()
+    tip = workspace.versions.save_points(scan, asked, {"tip": place}, base=None, by="bob").id
+    workspace.signing.sign([tip], ACCEPT, by="ada")
     assert workspace.scans.get(scan).status == Status.REVIEWED
 
 

@@ -11,6 +11,7 @@ from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.label_sets import table_of
 from medlib.workspace.schema import Content
 from medlib.workspace.source import learned_table
+from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.types import Mask, Points, Volume
@@ -67,7 +68,7 @@ def _read(batch: Batch, item: Item) -> _Part:
     part = _Part(
         batch.workspace.scans.volume(item.scan.id) if batch.with_scans else None,
         batch.learnable(item),
-        batch.workspace.versions.points(points.id) if points and points.entries else None,
+        batch.workspace.versions.points(points.id) if points and placed(points) else None,
     )
     if part == (None, None, None) and Content.ANSWERS not in item.heads:
         raise WorkspaceError("no slice of it is done yet")

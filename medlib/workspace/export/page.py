@@ -11,6 +11,7 @@ from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
 from medlib.workspace.label_sets import questions_of
 from medlib.workspace.schema import Content
+from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.report.markup import Html
@@ -140,7 +141,7 @@ def _entries(batch: Batch, item: Item) -> Iterator[Html]:
             text = words[answer] if isinstance(answer, bool) else str(answer)
             said.append((name, f"{text} {question.unit if question.unit != '1' else ''}".strip()))
     points = item.heads.get(Content.POINTS)
-    for name, place in points.entries.items() if points else ():
+    for name, place in placed(points).items() if points else ():
         said.append((name, ", ".join(f"{float(mm):.1f}" for mm in place) + " mm (LPS)"))
     if said:
         lines = [element("dt", name) + element("dd", text) for name, text in said]

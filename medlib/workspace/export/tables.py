@@ -11,6 +11,7 @@ from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
 from medlib.workspace.label_sets import questions_of, table_of
 from medlib.workspace.schema import Content
+from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.types import Mask
@@ -149,7 +150,7 @@ def _answers(batch: Batch, item: Item) -> Iterator[dict[str, object]]:
 
 def _landmarks(item: Item) -> Iterator[dict[str, object]]:
     version = item.heads.get(Content.POINTS)
-    for name, place in version.entries.items() if version else ():
+    for name, place in placed(version).items() if version else ():
         x, y, z = (round(float(mm), 3) for mm in place)
         yield {
             "scan": item.name,
