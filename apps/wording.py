@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from medlib.types.describing import three_figures
+
 
 def plain(text: str) -> str:
     """Text as Markdown that shows just its letters: no HTML, no links, no pictures from afar."""
@@ -19,4 +21,4 @@ def volume(ml: float) -> str:
     """
     if not ml:
         return "not found"
-    return f"{ml:.0f} ml" if ml >= 100 else f"{ml:.3g} ml"
+    return f"{three_figures(ml)} ml"

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from medlib.types.describing import three_figures
 from medlib.work import Asked
 
 MEASURES = {
@@ -87,5 +88,5 @@ def millilitres(ml: Sequence[float]) -> str:
     """From the smallest to the largest, and the middle."""
     if not ml:
         return "not known yet"
-    low, middle, high = (f"{one:.0f}" if one >= 100 else f"{one:.3g}" for one in ml)
+    low, middle, high = map(three_figures, ml)
     return f"{middle} ml" if low == high else f"{middle} ml ({low} to {high})"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from torch import nn
 
 from medlib.cross_validation.figures import Fold
 from medlib.data import Case
@@ -20,6 +16,7 @@ from medlib.data.written import packed, unpacked
 from medlib.io.files import written_whole
 from medlib.package import Model, load
 from medlib.train import Scores
+from medlib.train.identity import loss_said, optimiser_said
 from medlib.transforms import Item
 
 if TYPE_CHECKING:
@@ -100,7 +97,6 @@ def identity(
 ) -> dict[str, str]:
     """What must be the same for a fold to be the same one, by what it is called."""
     learner, plan = learn.learner, learn.plan.to_dict()
-    optimiser = getattr(learner.optimiser, "optimizer", learner.optimiser)  # within accelerate's
     known = {
         "the cases": [[case.name, case.patient] for case in learn.pairing.cases],
         "the training cases": sorted(case.name for case in split[0]),
@@ -109,12 +105,8 @@ def identity(
         "the plan": plan,
         "the length": [minutes, epochs],
         "the choices": [learner.seed, learner.batch_size, learner.accumulate, learner.rate],
-        "the optimiser": [
-            type(optimiser).__qualname__,
-            learner.clip,
-            [[group["pace"], group["weight_decay"]] for group in optimiser.param_groups],
-        ],
-        "the loss": _said(learner.loss),
+        "the optimiser": optimiser_said(learner),
+        "the loss": loss_said(learner.loss),
         "the callbacks": [
             [type(one).__qualname__, settings]
             for one in learner.callbacks
@@ -126,31 +118,6 @@ def identity(
         name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
         for name, value in known.items()
     }
-
-
-def _said(value: object) -> Any:
-    """What a loss is, in plain values: whose it is, and what it was made with."""
-    if isinstance(value, partial):
-        return [_said(value.func), list(map(_said, value.args)), _named(value.keywords)]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return list(map(_said, value))
-    kind = value if callable(value) and hasattr(value, "__qualname__") else type(value)
-    said = f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(value, nn.Module):
-        return [said, repr(value), {n: t.tolist() for n, t in value.state_dict().items()}]
-    return said if kind is value else [said, _named(_made_with(value))]
-
-
-def _named(values: Mapping[str, object]) -> dict[str, Any]:
-    return {name: _said(value) for name, value in values.items()}
-
-
-def _made_with(value: object) -> dict[str, object]:
-    """The arguments of its making that it keeps under their own names."""
-    arguments = inspect.signature(type(value)).parameters
-    return {name: getattr(value, name) for name in arguments if hasattr(value, name)}
 
 
 def _state(case: Case) -> list[Any]:

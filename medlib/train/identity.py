@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -26,7 +27,6 @@ def identity(learn: Learner) -> dict[str, Any]:
     Args:
         learn: in a training, so that its budget and its active callbacks are those of it.
     """
-    optimiser = getattr(learn.optimiser, "optimizer", learn.optimiser)  # as accelerate wraps it
     sides = (learn.data.train, learn.data.valid)
     found: dict[str, Any] = {
         "cases": [[case.name for case in side.cases] for side in sides],
@@ -35,12 +35,9 @@ def identity(learn: Learner) -> dict[str, Any]:
         "window": learn.window,
         "batch size": learn.batch_size,
         "batches a step": learn.accumulate,
-        "loss": _loss(learn.loss),
+        "loss": loss_said(learn.loss),
         "rate": learn.rate,
-        "optimiser": type(optimiser).__name__,
-        "decay": [group["weight_decay"] for group in optimiser.param_groups],
-        "spread": [group["pace"] for group in optimiser.param_groups],
-        "clip": learn.clip,
+        **optimiser_said(learn),
         "precision": learn.precision,
         "validations": [learn.validations, learn.careful, learn.overlap, learn.looks.count],
         "preprocessing": learn.data.train.preprocess.to_list(),
@@ -78,16 +75,41 @@ def _beside(case: Case) -> Iterator[Path]:
     yield from (path for _, path in sorted(case.masks.items()))
 
 
-def _loss(loss: Any) -> Any:
-    """Which function it is, and what it was made with."""
+def optimiser_said(learn: Learner) -> dict[str, Any]:
+    """What changes the weights, and how, but for the rate."""
+    optimiser = getattr(learn.optimiser, "optimizer", learn.optimiser)  # as accelerate wraps it
+    return {
+        "optimiser": type(optimiser).__name__,
+        "decay": [group["weight_decay"] for group in optimiser.param_groups],
+        "spread": [group["pace"] for group in optimiser.param_groups],
+        "clip": learn.clip,
+    }
+
+
+def loss_said(loss: Any) -> Any:
+    """Which loss it is, and what it was made with, in plain values.
+
+    Of a torch module these are the plain attributes of all its parts, and its weights; of any other
+    object the arguments of its making that it keeps under their own names.
+    """
     if isinstance(loss, functools.partial):
-        return [_loss(loss.func), list(loss.args), loss.keywords]
+        named = {name: loss_said(value) for name, value in loss.keywords.items()}
+        return [loss_said(loss.func), list(map(loss_said, loss.args)), named]
+    if loss is None or isinstance(loss, bool | int | float | str):
+        return loss
+    if isinstance(loss, list | tuple):
+        return list(map(loss_said, loss))
     if isinstance(loss, nn.Module):
-        return [[_called(part), _said(part)] for part in loss.modules()]
-    return _called(loss)
+        weights = {name: tensor.tolist() for name, tensor in loss.state_dict().items()}
+        return [[[_called(part), _plain_of(part)] for part in loss.modules()], weights]
+    if hasattr(loss, "__qualname__"):
+        return f"{loss.__module__}.{loss.__qualname__}"
+    arguments = inspect.signature(type(loss)).parameters
+    kept = {name: loss_said(getattr(loss, name)) for name in arguments if hasattr(loss, name)}
+    return [f"{type(loss).__module__}.{type(loss).__qualname__}", kept]
 
 
-def _said(module: nn.Module) -> dict[str, Any]:
+def _plain_of(module: nn.Module) -> dict[str, Any]:
     """The plain values among a module's own attributes."""
     own = vars(module).items()
     return {n: v for n, v in own if isinstance(v, bool | int | float | str) and n != "training"}

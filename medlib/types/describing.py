@@ -34,6 +34,16 @@ _WORDS = {
 }
 
 
+def three_figures(value: float) -> str:
+    """Three figures of a size, and never a power of ten, which few people read.
+
+    Example:
+        >>> three_figures(1432.06), three_figures(99.96), three_figures(0.0421)
+        ('1432', '100', '0.0421')
+    """
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 @verb
 def describe(value: Kind) -> str:
     """A value in a line of plain words, or a few lines.

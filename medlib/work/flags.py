@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from medlib.types import Mask
+from medlib.types.describing import three_figures
 from medlib.types.naming import sided_pairs
 
 _FAR = 2.0  # times larger than the largest, or smaller than the smallest, that was learned from
@@ -92,9 +93,11 @@ def _far_off(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]])
         if not low / far <= ml <= high * far:
             much = "larger" if ml > high else "smaller"
             usually = (
-                f"{_figure(low)} ml" if low == high else f"{_figure(low)} to {_figure(high)} ml"
+                f"{three_figures(low)} ml"
+                if low == high
+                else f"{three_figures(low)} to {three_figures(high)} ml"
             )
-            said = f"{name} is {_figure(ml)} ml, much {much} than in {_scans(len(seen), len(seen))}"
+            said = f"{name} is {three_figures(ml)} ml, much {much} than in {_scans(len(seen), len(seen))}"
             yield Flag("volume", name, f"{said} learned from ({usually})")
 
 
@@ -140,7 +143,7 @@ def _sides(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:
             yield Flag(
                 "uneven",
                 less,
-                f"{less} is {_figure(min(sizes))} ml, {more} {_figure(max(sizes))} ml",
+                f"{less} is {three_figures(min(sizes))} ml, {more} {three_figures(max(sizes))} ml",
             )
 
 
@@ -148,8 +151,3 @@ def _middle(mask: Mask, name: str) -> float:
     """LPS x of a structure's middle, mm."""
     index = mask.structure(name).nonzero().double().mean(0).cpu().numpy()
     return float(mask.grid.to_patient(index)[0])
-
-
-def _figure(ml: float) -> str:
-    """Three figures of a volume, and never a power of ten, which few people read."""
-    return f"{ml:.0f}" if ml >= 100 else f"{ml:.3g}"

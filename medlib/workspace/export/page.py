@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from medlib.types.describing import three_figures
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
@@ -125,7 +126,7 @@ def _sizes(item: Item, mask: Mask | None) -> Iterator[Html]:
 def _size(value: float | None) -> str:
     if value is None:
         return "–"
-    return "not found" if value == 0 else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return "not found" if value == 0 else three_figures(value)
 
 
 def _entries(batch: Batch, item: Item) -> Iterator[Html]:
