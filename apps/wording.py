@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from medlib.types.describing import three_figures
+from medlib.figures import three_figures
 
 
 def plain(text: str) -> str:

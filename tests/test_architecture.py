@@ -14,7 +14,7 @@ PACKAGE = Path(medlib.__file__).parent
 # Rooms of one floor do not know each other. What is not named here is on the top floor.
 # `infer` lies below `train`, which validates with the predictor that will be deployed.
 FLOORS = (
-    {"_version", "resources"},
+    {"_version", "figures", "resources"},
     {"space"},
     {"types"},
     {"transforms", "io"},
@@ -108,3 +108,8 @@ def test_every_module_is_imported_without_anything_heavy():
         if p.name not in {"__init__.py", "__main__.py"}
     ]
     run(BLOCKED.format(heavy=HEAVY, names=names))
+
+
+def test_whoever_only_looks_waits_for_no_training_package():
+    """A workspace opens, and its pages and log are read, without torch."""
+    run("import sys, medlib.workspace; assert 'torch' not in sys.modules")

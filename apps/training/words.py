@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from medlib.types.describing import three_figures
+from medlib.figures import three_figures
 from medlib.work import Asked
 
 MEASURES = {

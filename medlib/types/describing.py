@@ -8,6 +8,7 @@ from textwrap import indent
 
 from torch import Tensor
 
+from medlib.figures import three_figures
 from medlib.types.answers import Belief, Categories, Category, Measurement
 from medlib.types.dispatch import verb
 from medlib.types.gridded import (
@@ -32,16 +33,6 @@ _WORDS = {
     UltrasoundVolume: "ultrasound volume",
     Radiograph: "radiograph",
 }
-
-
-def three_figures(value: float) -> str:
-    """Three figures of a size, and never a power of ten, which few people read.
-
-    Example:
-        >>> three_figures(1432.06), three_figures(99.96), three_figures(0.0421)
-        ('1432', '100', '0.0421')
-    """
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 @verb
@@ -82,7 +73,7 @@ def _(value: Reference) -> str:
 @describe.register
 def _(value: Mask) -> str:
     counted = value.volumes_ml()
-    found = [f"  {name} {_ml(ml)}" for name, ml in counted.items() if ml]
+    found = [f"  {name} {three_figures(ml)} ml" for name, ml in counted.items() if ml]
     missing = [name for name, ml in counted.items() if not ml]
     unknown = value.unknown_ids()
     layers = f"{value.data.shape[0]} layers" if value.overlaps else ""
@@ -163,10 +154,6 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 def _counted(names: Iterable[str]) -> str:
     return ", ".join(f"{n} {name}" for name, n in Counter(names).items())
-
-
-def _ml(volume: float) -> str:
-    return f"{volume:.0f} ml" if volume >= 100 else f"{volume:.3g} ml"
 
 
 def _range(data: Tensor, units: str) -> str:

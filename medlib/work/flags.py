@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from medlib.figures import three_figures
 from medlib.types import Mask
-from medlib.types.describing import three_figures
 from medlib.types.naming import sided_pairs
 
 _FAR = 2.0  # times larger than the largest, or smaller than the smallest, that was learned from

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from medlib.types.describing import three_figures
+from medlib.figures import three_figures
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
