@@ -16,7 +16,7 @@ from wording import plain
 
 from medlib import datasets, io
 from medlib.io.files import safe_name
-from medlib.types import Volume
+from medlib.types import Labels, Volume
 from medlib.workspace import Imported, Workspace
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ _ENDINGS = ["zip", "nii", "gz", "dcm", "png", "jpg", "jpeg"]
 _KINDS = {"ct": "CT", "mr": "MR", "pet": "PET", "us": "ultrasound", "xr": "radiographs"}
 SAMPLES = "abdominal organs"
 """The label set that comes with the sample scans."""
+_FIRST = (
+    "liver",
+    "spleen",
+    "left kidney",
+    "right kidney",
+)  # of what is in them: enough to begin with
 
 
 @dataclass(frozen=True)
@@ -182,9 +188,21 @@ def tell(here: Desk, errand: Errand) -> None:
                 st.warning("There are no scans there: no DICOM, NIfTI, PNG or JPEG.")
             if done.refusals:
                 show_refusals(done.refusals)
-        if st.button("Good", key="bring told"):
-            here.site.errands.put_away(_name(here))
-            st.rerun()
+        with st.container(horizontal=True):
+            to_label = _is_ready(here, done) and st.button(
+                "Label the first", type="primary", key="bring to label"
+            )
+            if st.button("Good", key="bring told") or to_label:
+                here.site.errands.put_away(_name(here))
+                if to_label:
+                    st.switch_page("pages/label.py")
+                st.rerun()
+
+
+def _is_ready(here: Desk, done: object) -> bool:
+    """There are scans that were not here before, and it has been said what to outline."""
+    is_new = isinstance(done, Imported) and bool(done.scans)
+    return is_new and here.may("label") and bool(here.workspace.label_sets.list())
 
 
 def show_refusals(refusals: tuple[io.Refusal, ...]) -> None:
@@ -216,7 +234,8 @@ def sample_scans(
             drawn.images, by=person, progress=lambda done, of: report(done, of, "Bringing in")
         )
     if SAMPLES not in {row.name for row in workspace.label_sets.list()}:
-        workspace.label_sets.add(SAMPLES, drawn.card.table, by=person)
+        organs = Labels(tuple(drawn.card.table[name] for name in _FIRST))
+        workspace.label_sets.add(SAMPLES, organs, by=person)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from desk import Desk, choose_label_set, chosen_label_set, desk
+from lasting import outlast
 from plainly import said_plainly
 from training import cards, data, live, results
 from training.words import asked_of, lasting
@@ -16,6 +17,7 @@ from medlib.workspace.schema import Job, LabelSet, Model
 _SET, _WHAT, _MINUTES, _REST, _MODEL = (
     *("train set", "train what", "train minutes", "train rest", "train model"),
 )
+_KEPT = "train kept"
 _LENGTHS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480)
 _USUAL = 10
 _OPEN = {Progress.QUEUED, Progress.RUNNING}
@@ -43,9 +45,7 @@ def page(here: Desk) -> None:
     ]
     st.subheader("What there is to learn from", anchor=False)
     known = data.say_counts(here, label_set, asked)
-    for kept, usual in ((_MINUTES, _USUAL), (_REST, True)):
-        # Set again on each run, a choice outlasts the training that hides its widget.
-        st.session_state[kept] = st.session_state.get(kept, usual)
+    outlast(_KEPT, {_MINUTES: _USUAL, _REST: True})  # a training, or another page, hides them
     if known:
         if not any(job.kind == "train" for job in going):
             begin(here, label_set, asked)

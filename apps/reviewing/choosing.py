@@ -11,7 +11,8 @@ from wording import plain
 
 from reviewing.queue import ByHand, Item, Turn
 
-KEYS = "The keys work while the picture is not clicked into; Tab leaves it."
+KEYS = "aeknpsx12345"
+"""The page's keys, which the viewers on it leave to it."""
 _TURN, _ITEM, _NEXT = "review turn", "review item", "review next"
 _SHOWN = "review shown"
 
@@ -50,9 +51,7 @@ def choose(
         (back, "Previous", "P", place - 1),
         (on, "Next", "N", place + 1),
     ):
-        if column.button(
-            name, shortcut=letter, disabled=not 0 <= to < len(keys), width="stretch", help=KEYS
-        ):
+        if column.button(name, shortcut=letter, disabled=not 0 <= to < len(keys), width="stretch"):
             st.session_state[_NEXT] = keys[to]
             st.rerun()
     after = keys[place + 1] if place + 1 < len(keys) else None
@@ -133,6 +132,6 @@ def opened(shown: str, what: str, letter: str) -> bool:
     """
     key = f"{what} {shown}"
     is_open = f"open {key}"
-    if st.button(what, shortcut=letter, width="stretch", help=KEYS, key=key):
+    if st.button(what, shortcut=letter, width="stretch", key=key):
         st.session_state[is_open] = not st.session_state.get(is_open, False)
     return bool(st.session_state.get(is_open))

@@ -9,7 +9,7 @@ from wording import plain
 from medlib.workspace import Content, Decision
 from medlib.workspace.schema import Version
 from medlib.workspace.versions import placed
-from reviewing.choosing import KEYS, ask_why, go_on, opened
+from reviewing.choosing import ask_why, go_on, opened
 from reviewing.correcting import begin, correct_answers, label_of, mine_of, says_all, whole
 from reviewing.entries import ask_answers
 from reviewing.queue import Item, Turn
@@ -43,9 +43,7 @@ def decide(here: Desk, item: Item, after: str | None) -> None:
         say_what_stays(here, item, label)
     # A key counts for what was shown when it was pressed: each prediction and turn has its own.
     shown = f"{item.key} {item.turn}"
-    if st.button(
-        "Accept", shortcut="A", type="primary", width="stretch", help=KEYS, key=f"accept {shown}"
-    ):
+    if st.button("Accept", shortcut="A", type="primary", width="stretch", key=f"accept {shown}"):
         settle(here, item, Decision.ACCEPT, after)
     # What counts by now may be the first reader's correction: a second one does not begin with it.
     if not item.is_blind:
@@ -88,12 +86,12 @@ def correct(here: Desk, item: Item, label: Version | None, shown: str, after: st
     if mine and not says_all(here, item, mine):
         st.caption(why_not)
     elif mine and st.button(
-        title, shortcut="K", width="stretch", help=KEYS, key=f"mine {shown}"
+        title, shortcut="K", width="stretch", key=f"mine {shown}"
     ):  # fmt: skip
         settle(here, item, Decision.CORRECT, after, version=whole(here, item, mine).id)
     if label is not None and label.origin != "accepted":
         st.caption(_DRAWN[content])
-    if st.button("Correct", shortcut="E", width="stretch", help=KEYS, key=f"correct {shown}"):
+    if st.button("Correct", shortcut="E", width="stretch", key=f"correct {shown}"):
         begin(here, item)
 
 

@@ -100,7 +100,7 @@ def choose_layer(layers: Sequence[Layer], key: str) -> Layer:
         chosen = layers[0]
     for number, layer in enumerate(layers, 1):
         st.button(
-            LAYERS[layer].title, shortcut=str(number), key=f"{key} {layer}", help=KEYS,
+            LAYERS[layer].title, shortcut=str(number), key=f"{key} {layer}",
             type="primary" if layer == chosen else "secondary", on_click=_keep, args=(key, layer),
         )  # fmt: skip
     return chosen
@@ -110,7 +110,7 @@ def beside_wanted() -> bool:
     """Whether the patient's other scan is to be shown too: a button and a key."""
     is_wanted = bool(st.session_state.get(_BESIDE))
     st.button(
-        "Beside the patient's other scan", shortcut="S", key=f"{_BESIDE} button", help=KEYS,
+        "Beside the patient's other scan", shortcut="S", key=f"{_BESIDE} button",
         type="primary" if is_wanted else "secondary", on_click=_keep, args=(_BESIDE, not is_wanted),
     )  # fmt: skip
     return is_wanted
@@ -205,7 +205,7 @@ def show(here: Desk, case: Case, laid: Laid, key: str) -> None:
     viewer(
         Shown(
             case=laid.at, link=link, version=laid.version, labels=laid.labels, windows=windows,
-            units=units, focus=middle, readonly=True, landmarks=laid.landmarks,
+            units=units, focus=middle, readonly=True, page_keys=KEYS, landmarks=laid.landmarks,
             newest={"points": laid.newest} if laid.newest else {},
         ),
         key=key,

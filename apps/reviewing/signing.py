@@ -9,7 +9,7 @@ from wording import plain
 from medlib.workspace import Content, Decision, questions_of
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.schema import Version
-from reviewing.choosing import KEYS, ask_why, go_on, leave
+from reviewing.choosing import ask_why, go_on, leave
 from reviewing.entries import in_words, where
 from reviewing.oddities import Oddities
 from reviewing.queue import ByHand
@@ -55,11 +55,9 @@ def tell_odd(here: Desk, outline: Version) -> None:
 def sign(here: Desk, item: ByHand, after: str | None) -> None:
     """Sign it, correct it, or send it back."""
     # A key counts for what was shown when it was pressed: each version has its own.
-    if st.button(
-        "Sign", shortcut="A", type="primary", width="stretch", help=KEYS, key=f"sign {item.key}"
-    ):
+    if st.button("Sign", shortcut="A", type="primary", width="stretch", key=f"sign {item.key}"):
         _settle(here, item, Decision.ACCEPT, after)
-    if st.button("Correct", shortcut="E", width="stretch", help=KEYS, key=f"correct {item.key}"):
+    if st.button("Correct", shortcut="E", width="stretch", key=f"correct {item.key}"):
         here.must("label")
         leave()
         st.session_state["label scan"] = item.case.scan

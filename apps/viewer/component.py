@@ -59,6 +59,7 @@ class Shown:
         landmarks: to be placed.
         has_model: a model has outlined this scan.
         newest: versions of what is said beside the outline, as ``version`` is of that.
+        page_keys: letters and digits that the page keeps for itself.
         notice: said over the picture when it is opened.
         height: of the viewer, as CSS has it; empty for all of the page.
     """
@@ -77,6 +78,7 @@ class Shown:
     landmarks: Sequence[str] = ()
     has_model: bool = False
     newest: Mapping[Literal["answers", "points"], int] = field(default_factory=dict)
+    page_keys: str = ""
     notice: str = ""
     height: str = ""
 

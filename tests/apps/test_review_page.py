@@ -427,6 +427,7 @@ def test_in_a_browser(workspace, tmp_path):
             assert int((patch.ids > 0).sum()) == int((outline(oblique(), 3).data > 0).sum())
             page.locator(".viewer .state.saved").wait_for()
             page.screenshot(path=tmp_path / "review.png")
+            page.locator(".viewer .surface").click()  # into the picture: the page's keys go on
             with page.expect_response(lambda r: "/doubt/3/mask" in r.url):
                 page.keyboard.press("2")  # where it was unsure
             page.locator(".viewer .state.saved").wait_for()

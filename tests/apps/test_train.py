@@ -133,6 +133,25 @@ def test_what_the_data_say_and_the_start(page, workspace):
     assert not [b for b in app.button if b.key == "train start"]
 
 
+def _two_pages():
+    import streamlit as st
+    from lasting import outlast
+
+    if not st.checkbox("Another page"):
+        outlast("kept", {"minutes": 10})
+        st.select_slider("How long", [2, 10], key="minutes")
+
+
+def test_the_minutes_stay_as_chosen_when_another_page_was_looked_at(monkeypatch):
+    monkeypatch.syspath_prepend(folder("apps"))
+    app = AppTest.from_function(_two_pages).run()
+    assert app.select_slider(key="minutes").value == 10
+    app.select_slider(key="minutes").set_value(2).run()
+    app.checkbox[0].check().run()
+    app.checkbox[0].uncheck().run()
+    assert app.select_slider(key="minutes").value == 2
+
+
 def test_a_training_is_watched_and_stopped_and_found_again(page, workspace):
     label(workspace)
     page()

@@ -491,11 +491,17 @@ def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, t
     assert 0.5 < (high - low)[2] / (first_high - first_low)[2] < 0.8  # guessed half as deep again
     page.screenshot(path=tmp_path / "proposal.png")
     assert ask(page, "v.keeper.isIdle && v.outline.counts[1] === 0"), "a proposal is no outline yet"
+    viewer.press("Control+Shift+Enter")
+    page.locator(".viewer .notice", has_text="Take what the machine proposes first").wait_for()
+    assert ask(page, "v.done.whole") is False, "nothing is done while something is open"
     viewer.press("Enter")
     version = saved(page, 0)
     with Workspace(desk / "workspace") as workspace:
         found = workspace.versions.mask(version).data[0].numpy() == 1
     assert dice(found, ball) > 0.87  # the box in hand is a voxel off here and there
+    page.locator(".viewer .notice", has_text=f"Now: {HOSTILE}. To go on with liver").wait_for()
+    assert ask(page, "v.active") == 2, "what has nothing yet comes next"
+    viewer.press("1")
     ask(page, "v.goToSlice(2, v.scene.voxel[2])")  # back in the axial plane
     viewer.press("l")
     page.locator(".viewer .ml", has_text="⌀ 2").wait_for()  # 20 mm, in voxels of 1.5
@@ -553,6 +559,17 @@ def test_slices_are_marked_done_and_the_doubtful_one_is_offered(page, desk, tmp_
         assert workspace.versions.get(version).seen["whole"]
         assert workspace.versions.get(version).annotated == [HOSTILE]
         assert str(workspace.scans.get(4).status) == "labelled"
+    viewer.press("w")  # not yet, after all
+    version = saved(page, version)
+    page.get_by_role("button", name="Done, next scan").click()
+    page.wait_for_function(
+        "root => root.viewer.isReady && root.viewer.data.case === '5-1'",
+        arg=viewer.element_handle(),
+    )
+    with Workspace(desk / "workspace") as workspace:
+        head = workspace.versions.head(4, 1)
+        assert head.id > version
+        assert head.seen["whole"]
 
 
 def test_questions_are_answered_and_landmarks_placed(page, desk, tmp_path):

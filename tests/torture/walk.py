@@ -26,18 +26,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from playwright.sync_api import Page, sync_playwright
 from scipy.ndimage import distance_transform_edt
 
 from medlib import io
 from medlib.datasets import samples
 from medlib.space import Grid
-from medlib.types import Mask
+from medlib.types import Labels, Mask
 from medlib.workspace import Workspace
 
 _FLAGS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader",
           "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run")  # fmt: skip
 _PATIENCE = 90_000  # ms
+_LENGTHS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480)  # minutes, on the dial
 _STROKES = 40  # at most, for a structure
 
 
@@ -64,6 +66,11 @@ class Walker:
         """Of the viewer."""
         self.count += 1
         self.page.locator(".viewer").press(key)
+
+    def take_up(self, place: int, structure: int) -> None:
+        """Have a structure in hand; the viewer may have turned to it by itself."""
+        if self.ask("v.active") != structure:
+            self.key(str(place))
 
     def picture(self, name: str) -> None:
         time.sleep(2)  # fonts and pictures come after what was waited for
@@ -120,7 +127,7 @@ def paint(walker: Walker, truth: Mask) -> None:
         left = np.pad(truth.structure(label.name).numpy(), 1)
         if not left.any():
             continue
-        walker.key(str(place))
+        walker.take_up(place, label.id)
         enough, inside = 0.1 * left.sum(), left.copy()
         for _ in range(_STROKES):
             away = distance_transform_edt(inside, sampling=truth.grid.spacing)
@@ -144,7 +151,7 @@ def assist(walker: Walker, truth: Mask) -> None:
         inside = truth.structure(label.name).numpy()
         if not inside.any():
             continue
-        walker.key(str(place))
+        walker.take_up(place, label.id)
         for plane, letters in ((0, "SI"), (1, "AP")):
             axis = next(k for k, said in enumerate(truth.grid.orientation) if said in letters)
             fullest = int(np.argmax(inside.sum(tuple(k for k in range(3) if k != axis))))
@@ -189,7 +196,6 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     walker.picture("start")
     walker.click("Use sample scans")
     page.get_by_text("new scans").first.wait_for()
-    walker.click("Good")
     page.locator(".scan").first.wait_for()
     page.wait_for_function("() => document.querySelector('.scan img')?.naturalWidth > 50")
     walker.picture("worklist")
@@ -199,19 +205,19 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
         labels = it.versions.labels(1)
         series = {it.scans.stack(scan).series_uid: scan for scan in grids}
     known = {}
+    table = drawn.card.table
     for stack in io.survey(drawn.images).stacks:
         scan = series[stack.series_uid]
         path = drawn.labels / f"{stack.name}.dcm"
-        known[scan] = io.read_mask(path, labels=labels, on=grids[scan])
+        known[scan] = only(io.read_mask(path, labels=table, on=grids[scan]), labels)
     first, second = entries[0].scan.id, entries[1].scan.id
-    walker.click("Label")
+    walker.click("Label the first")
     walker.opened(f"{first}-1")
     paint(walker, known[first])
     version = walker.saved()
     walker.picture("label")
     shown = walker.ask("Array.from(v.outline.counts).slice(0, 12)")
-    walker.key("w")
-    walker.key("Control+Enter")
+    walker.key("Control+Shift+Enter")
     walker.opened(f"{second}-1")
     assist(walker, known[second])
     walker.saved()
@@ -230,13 +236,13 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     walker.click("Train", "link")
     page.get_by_role("button", name="Start", exact=True).wait_for()
     slider = page.get_by_role("slider").first
-    for _ in range(12):
-        if f"{minutes:g} min" in (slider.get_attribute("aria-valuetext") or ""):
-            break
-        slider.press("ArrowLeft")
-        walker.count += 1
-        page.wait_for_timeout(300)
+    track = slider.locator("xpath=..").bounding_box()
+    assert track is not None
+    share = _LENGTHS.index(minutes) / (len(_LENGTHS) - 1)
+    page.mouse.click(track["x"] + share * track["width"], track["y"] + track["height"] / 2)
+    walker.count += 1
     page.wait_for_timeout(2000)
+    assert f"{minutes:g} min" in (slider.get_attribute("aria-valuetext") or ""), "the dial"
     trained(walker, workspace, 1)
     page.wait_for_timeout(4000)
     walker.picture("train")
@@ -270,6 +276,7 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     walker.click("Train", "link")
     page.get_by_role("button", name="Start", exact=True).wait_for()
     page.wait_for_timeout(2000)
+    assert f"{minutes:g} min" in (slider.get_attribute("aria-valuetext") or ""), "as chosen before"
     trained(walker, workspace, 2)
     walker.click("Export", "link")
     page.get_by_text("For the archive").first.click()
@@ -295,6 +302,14 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
         "Dice of what was painted, and of what was outlined with help": quality,
         "complaints of dciodvfy": complaints,
     }
+
+
+def only(mask: Mask, labels: Labels) -> Mask:
+    """Of a mask, the structures of a table, by name."""
+    data = torch.zeros_like(mask.data)
+    for label in labels:
+        data[0][mask.structure(label.name)] = label.id
+    return Mask(data, mask.grid, labels)
 
 
 def dice(found: Mask, truth: Mask) -> float:

@@ -178,8 +178,22 @@ export class Assist {
   take() {
     const { proposal, viewer } = this;
     if (!proposal) return;
+    const isOutlined = Boolean(this.box || this.clicks.length);
     if (proposal.take()) viewer.redrawn(proposal.box);
     this.drop();
+    if (isOutlined) this.#goOn();
+  }
+
+  /** A structure was outlined from nothing: the next one is in hand, which is said. */
+  #goOn() {
+    const { viewer } = this;
+    const { labels } = viewer.data;
+    const done = labels.findIndex(({ id }) => id === viewer.active);
+    const next = viewer.nextStructure();
+    if (!next) return;
+    viewer.choose(labels.indexOf(next));
+    viewer.panel.say(`Now: ${next.name}. To go on with ${labels[done].name}, choose it`
+      + `${done < 9 ? ` (${done + 1})` : ""}.`);
   }
 
   drop() {

@@ -6,7 +6,7 @@ export const KEYS = [
   { keys: ["e"], say: "E", what: "Erase", act: (v) => v.take("erase") },
   { keys: ["f"], say: "F", what: "Fill", act: (v) => v.take("fill") },
   { keys: ["c"], say: "C", what: "Click or box: the machine outlines (Shift: not this)", act: (v) => v.take("assist") },
-  { keys: ["Enter"], say: "↵", what: "Take what the machine proposes", act: (v) => v.assist.take() },
+  { keys: ["Enter"], say: "↵", what: "Take what the machine proposes; go on with the next structure", act: (v) => v.assist.take() },
   { keys: ["Escape"], say: "Esc", what: "Drop it", act: (v) => v.assist.drop() },
   { keys: ["u"], say: "U", what: "The model's outline", act: (v) => v.assist.help("model") },
   { keys: ["i"], say: "I", what: "Fill between slices", act: (v) => v.assist.help("between") },
@@ -39,11 +39,21 @@ export const KEYS = [
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], say: "Ctrl ⇧ Z", what: "Redo", act: (v) => v.redo() },
   { keys: ["Ctrl+s"], say: "Ctrl S", what: "Save now", act: (v) => v.saveNow() },
   { keys: ["Ctrl+Enter"], say: "Ctrl ↵", what: "Save; next scan", act: (v) => v.next() },
+  { keys: ["Ctrl+Shift+Enter"], say: "Ctrl ⇧ ↵", what: "The whole scan is done; next scan", act: (v) => v.finish() },
   { keys: ["Delete"], say: "Del", what: "Remove all measures", act: (v) => v.clearMeasures() },
   { keys: ["?"], say: "?", what: "These keys", act: (v) => v.toggleLegend() },
 ];
 
 const table = new Map(KEYS.flatMap((entry) => entry.keys.map((key) => [key, entry])));
+
+/** Whether a key, pressed by itself, is one that the page keeps for itself. */
+export function isOfPage(event, pageKeys) {
+  const hasMore = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
+  return !hasMore && event.key.length === 1 && pageKeys.includes(event.key.toLowerCase());
+}
+
+/** The keys that the page leaves to the viewer. */
+export const left = (pageKeys) => KEYS.filter(({ keys }) => !keys.every((key) => pageKeys.includes(key[0])));
 
 /** Acts on a key; whether it was one of ours. */
 export function pressed(event, viewer) {

@@ -1,7 +1,7 @@
 /** The buttons, sliders and lists about the picture. They show the viewer's state; they hold none. */
 import { HELPS } from "./assist.js";
 import { button, element, press } from "./dom.js";
-import { KEYS } from "./keys.js";
+import { left } from "./keys.js";
 import { fields } from "./questions.js";
 import { Strip } from "./strip.js";
 import { STYLE } from "./style.js";
@@ -61,8 +61,7 @@ export class Panel {
     this.landmarks = element("div");
     this.busy = 0;
     this.strip = new Strip(viewer);
-    this.legend = element("div", { class: "legend", hidden: true }, ...KEYS.map(({ say, what }) =>
-      element("div", {}, element("kbd", {}, say), what)));
+    this.legend = element("div", { class: "legend", hidden: true });
     this.root = element("div", { class: "viewer", tabIndex: 0, role: "application",
       "aria-label": "Scan, with its outlines" },
       element("style", {}, STYLE), this.#bar(),
@@ -73,15 +72,15 @@ export class Panel {
 
   #bar() {
     const { viewer } = this;
-    this.tools = TOOLS.map(([name, text, key]) =>
-      button(withKey(text, key), "", () => viewer.take(name), { "data-tool": name }));
+    this.tools = TOOLS.map(([name]) => button("", "", () => viewer.take(name), { "data-tool": name }));
     this.undo = button("Undo", "Ctrl Z", () => viewer.undo());
     this.redo = button("Redo", "Ctrl ⇧ Z", () => viewer.redo());
     this.viewName = button("", "V", () => viewer.cycleView());
     this.next = button("Save, next scan", "Ctrl ↵", () => viewer.next());
+    this.finish = button("Done, next scan", "Ctrl ⇧ ↵: the whole scan is done", () => viewer.finish());
     return element("div", { class: "bar", role: "toolbar" }, ...this.tools, this.undo, this.redo,
       element("span", { class: "gap" }), this.viewName,
-      button(withKey("Keys", "?"), "", () => viewer.toggleLegend()), this.next);
+      button(withKey("Keys", "?"), "", () => viewer.toggleLegend()), this.next, this.finish);
   }
 
   #side() {
@@ -128,9 +127,10 @@ export class Panel {
   #show() {
     const { viewer } = this;
     const { outline, data } = viewer;
-    for (const tool of this.tools) press(tool, tool.dataset.tool === viewer.tool);
-    for (const tool of this.tools) {
-      const { tool: name } = tool.dataset;
+    for (const [index, tool] of this.tools.entries()) {
+      const [name, text, key] = TOOLS[index];
+      tool.replaceChildren(data.page_keys.includes(key.toLowerCase()) ? text : withKey(text, key));
+      press(tool, name === viewer.tool);
       tool.disabled = data.readonly && /brush|erase|fill|assist|landmark/.test(name);
       tool.hidden = (name === "landmark" && !data.landmarks.length)
         || (/brush|erase|fill|assist/.test(name) && !data.labels.length);
@@ -138,6 +138,7 @@ export class Panel {
     this.undo.disabled = !outline?.undoable.length;
     this.redo.disabled = !outline?.redoable.length;
     this.next.hidden = !data.has_next;
+    this.finish.hidden = !data.has_next || data.readonly || !data.labels.length;
     this.viewName.replaceChildren(withKey(`View: ${viewer.viewName}`, "V"));
     this.size.value = viewer.radius;
     this.sizeWords.textContent = `${viewer.radius.toFixed(1)} mm`;
@@ -273,6 +274,12 @@ export class Panel {
     this.wait.hidden = !words;
     this.side.inert = Boolean(words); // what it shows is still of the scan before
     this.wait.textContent = words;
+  }
+
+  toggleLegend() {
+    this.legend.replaceChildren(...left(this.viewer.data.page_keys).map(({ say, what }) =>
+      element("div", {}, element("kbd", {}, say), what)));
+    this.legend.hidden = !this.legend.hidden;
   }
 
   /** Says something over the picture, which stays where it is; with nothing to say it goes away. */

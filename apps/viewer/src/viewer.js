@@ -5,7 +5,7 @@ import { button } from "./dom.js";
 import { Done } from "./done.js";
 import { Drawing } from "./drawing.js";
 import { Entries } from "./entries.js";
-import { pressed } from "./keys.js";
+import { isOfPage, pressed } from "./keys.js";
 import { Landmarks } from "./landmarks.js";
 import { Measures } from "./measures.js";
 import { Outline } from "./outline.js";
@@ -229,6 +229,22 @@ export class Viewer {
     this.#changed();
   }
 
+  /** The whole scan is done; the next one is shown, where one waits. */
+  async finish() {
+    if (!this.isReady) return;
+    if (this.assist.isOpen) return this.panel.say("Take what the machine proposes first (↵), or drop it (Esc).");
+    if (!this.done.whole) this.scanDone();
+    await this.next();
+  }
+
+  /** What is outlined next: the first structure after this one that has nothing yet; or nothing. */
+  nextStructure() {
+    const { labels } = this.data;
+    const from = labels.findIndex(({ id }) => id === this.active) + 1;
+    return labels.slice(from).find(({ id, name }) => !this.outline.counts[id] && this.isLookedFor(name)
+      && !this.hidden.has(id) && !this.locked.has(id));
+  }
+
   isLookedFor(name) {
     return this.said.annotated?.includes(name) ?? true;
   }
@@ -442,7 +458,7 @@ export class Viewer {
   }
 
   toggleLegend() {
-    this.panel.legend.hidden = !this.panel.legend.hidden;
+    this.panel.toggleLegend();
   }
 
   hovered() {
@@ -473,9 +489,11 @@ export class Viewer {
   }
 
   #key(event) {
+    const target = event.composedPath()[0];
+    const isTyped = target.tagName === "INPUT" && target.type !== "range";
+    if (!isTyped && isOfPage(event, this.data?.page_keys ?? "")) return; // goes on to the page
     event.stopPropagation();
     if (event.type !== "keydown" || !this.isReady) return;
-    const target = event.composedPath()[0];
     if (target.tagName === "INPUT" && (target.type === "number" || event.key.startsWith("Arrow"))) return;
     if (pressed(event, this)) event.preventDefault();
   }
