@@ -236,8 +236,9 @@ def load(path: str | Path, *, network: nn.Module | None = None) -> Model | Ensem
         ModelError: when it is no model of medlib's, was damaged, asks for something unknown, or
             needs a network that is not given.
     """
-    read = Ensemble.load if _is_ensemble(Path(path)) else Model.load
-    return read(path, network=network)
+    if _is_ensemble(Path(path)):
+        return Ensemble.load(path, network=network)
+    return Model.load(path, network=network)
 
 
 def _is_ensemble(path: Path) -> bool:
