@@ -1,5 +1,6 @@
 """Out-of-fold figures are honest, and what was interrupted goes on."""
 
+import shutil
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
@@ -153,6 +154,49 @@ def test_what_was_interrupted_goes_on_with_the_next_fold(outlined, tmp_path):
     (tmp_path / "fold_1.json").write_text('{"identity": ')
     with pytest.raises(ValueError, match=r"fold_1\.json"):
         outline(outlined).cross_validate(folds=2, epochs=1, folder=tmp_path)
+
+
+class Steps(Callback):
+    """Counts the steps, and may fail as if the power did."""
+
+    order = 110  # the checkpoint is told at 100
+
+    def __init__(self, *, fail_at=None):
+        self.taken, self.fail_at = 0, fail_at
+
+    def made_with(self):
+        return None
+
+    def after_step(self, learn):
+        self.taken += 1
+        if self.taken == self.fail_at:
+            raise OSError("no power")
+
+
+def test_a_fold_that_was_interrupted_goes_on_where_it_stood(outlined, tmp_path, monkeypatch):
+    monkeypatch.setattr("medlib.train.checkpoint._SECONDS", 0.0)  # written after every step
+    steps, length = Steps(), {"folds": 2, "epochs": 4}
+    whole = outline(outlined, callbacks=[steps]).cross_validate(**length)
+    each = steps.taken // 2
+    assert each >= 4
+    cut = Steps(fail_at=each + 3)
+    with pytest.raises(OSError, match="no power"):
+        outline(outlined, callbacks=[cut]).cross_validate(**length, folder=tmp_path)
+    assert {path.name for path in tmp_path.glob("*.checkpoint")} == {"fold_2.checkpoint"}
+    # Going on with another fold's weights would report patients that were learned from.
+    (tmp_path / "other").mkdir()
+    shutil.copy(tmp_path / "fold_2.checkpoint", tmp_path / "other" / "fold_1.checkpoint")
+    with pytest.raises(ValueError, match=r"fold_1.checkpoint is of another training: cases"):
+        outline(outlined).cross_validate(**length, folder=tmp_path / "other")
+    again, said = Steps(), []
+    found = outline(outlined, callbacks=[again]).cross_validate(
+        **length, folder=tmp_path, progress=said.append
+    )
+    assert said[1] == "fold 2 of 2: 2 cases to learn from, goes on from where it stood"
+    assert again.taken == each - 3
+    for one, other in zip(found.folds, whole.folds, strict=True):
+        assert same(one.model, other.model)
+    assert not list(tmp_path.glob("*.checkpoint"))
 
 
 def test_a_fold_is_another_s_where_scans_boxes_or_choices_are_others(tmp_path):

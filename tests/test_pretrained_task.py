@@ -9,6 +9,7 @@ from tiny import write_task
 import medlib
 from medlib.models import Architecture
 from medlib.train import Callback
+from medlib.train.machine import Machine
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,14 @@ def test_the_network_of_the_package_goes_on_learning(folder, package):
     assert first > 0  # the head alone
     assert last == 0
     assert max(paces) / min(paces) == pytest.approx(10.0)
+
+
+def test_on_a_graphics_card_too_the_network_is_that_of_the_weights(folder, package, monkeypatch):
+    monkeypatch.setattr(Machine, "here", classmethod(lambda cls: cls("cuda", 25.8, cores=8)))
+    assert prepare(folder).plan.architecture.arguments["channels"][0] == 32
+    learn = prepare(folder, pretrained=package)
+    assert set(learn.plan.architecture.arguments["channels"]) == {3}
+    assert learn.loaded.share == 1.0
 
 
 def test_a_plan_that_was_given_stays_and_what_does_not_fit_is_said(folder, package, tmp_path):

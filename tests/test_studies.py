@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from math import isnan
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from balls import ball, write_balls
 import medlib
 from medlib.data import held_out
 from medlib.models import Architecture
-from medlib.train import Plan
+from medlib.report import write_report
+from medlib.train import Callback, Plan
 from medlib.types import CTVolume
 
 KEPT = held_out([f"Secret-Name_{n}" for n in (2, 5, 8, 11)])
@@ -131,9 +133,52 @@ def test_cases_of_which_nothing_is_known_are_set_aside(folder, tmp_path):
     assert any("does not say look" in reason for _, reason in learn.pairing.set_aside)
 
 
+def test_an_empty_cell_is_not_no(folder, tmp_path):
+    """Half of the answers to one question are unknown, however the table says so."""
+    rows = list(csv.DictReader((folder / "table.csv").open()))
+    ways = ("", "NA", "unknown", "?", " ")
+    for number in range(0, 10, 2):
+        rows[number]["large"] = ways[number // 2]
+    rows[12]["large"] = rows[12]["bright"] = ""
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(r | {"scan": str(folder / r["scan"])} for r in rows)
+    watch = Seen()
+    asked = tmp_path / "table.csv", ["bright", "large"]
+    learn = learned(medlib.classifier, *asked, epochs=1, callbacks=[watch])
+    assert len(learn.pairing.cases) == 15
+    assert learn.pairing.set_aside[0][1] == "the table says none of bright, large"
+    open_ = {name for name, target in watch.targets.items() if target.unknown == ("large",)}
+    assert open_ == {f"Secret-Name_{n}" for n in (0, 4, 6)}
+    for name, target in watch.targets.items():
+        truth = ball(int(name.rpartition("_")[2]))[1]
+        assert ("bright" in target.names) == (truth["bright"] == "yes")
+        assert ("large" in target.names) == (name not in open_ and truth["large"] == "yes")
+    cases = learn.scores.cases
+    assert {name for name, row in cases.items() if isnan(row["large"])} == {
+        "Secret-Name_2",
+        "Secret-Name_8",
+    }
+    assert not any(isnan(row["bright"]) for row in cases.values())
+    assert write_report(learn, tmp_path / "report.html").exists()
+    reloaded(learn, tmp_path)
+
+
+class Seen(Callback):
+    """What the network was asked, by case."""
+
+    def __init__(self):
+        self.targets = {}
+
+    def after_loss(self, learn):
+        self.targets |= dict(zip(learn.batch.names, learn.batch.targets, strict=True))
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "fault"),
     [
+        (medlib.classifier, (["bright", "typo"],), "of no scan the table says typo; the columns"),
         (medlib.classifier, ("typo",), "does not say typo.*the columns of answers are: bright"),
         (medlib.classifier, ("volume",), "no two cases say the same.*regressor"),
         (medlib.regressor, ("look", "ml"), "is 'bright', and a number is needed"),

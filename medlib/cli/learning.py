@@ -103,7 +103,7 @@ def train(
             min=2,
             help="Train so many models, measure each on patients that it never saw, and write all "
             "of them as one; the minutes are for all. Finished folds stay beside OUT, in "
-            "OUT.folds, and an interrupted training goes on with the next.",
+            "OUT.folds, and an interrupted training goes on where it stood.",
         ),
     ] = None,
     page: Annotated[

@@ -1,4 +1,4 @@
-"""Finished folds on disk, so that what was interrupted goes on with the next."""
+"""Folds on disk, finished or begun, so that what was interrupted goes on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from medlib.cross_validation.figures import Fold
 from medlib.data import Case
@@ -31,14 +33,21 @@ class KeptFold:
         folder: of all folds.
         number: of this one, from 1.
         identity: what must be the same for a fold to be this one; see :func:`identity`.
+        network: that the fold's model is read with, if medlib cannot make it.
     """
 
     folder: Path
     number: int
     identity: Mapping[str, str]
+    network: nn.Module | None = None
 
     def _path(self, ending: str) -> Path:
         return self.folder / f"fold_{self.number}{ending}"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where its training stands, as long as it is not finished."""
+        return self._path(".checkpoint")
 
     def write(self, fold: Fold) -> Fold:
         """Write it, and read it again: what is reported is what lies there."""
@@ -85,7 +94,7 @@ class KeptFold:
             kinds = unpacked(values["answers"], load_file(self._path(".safetensors"))).values
             answers = tuple(zip(values["names"], kinds[::2], kinds[1::2], strict=True))
             scores = Scores.from_dict(values["scores"])
-            model = load(self._path(".medlib"))
+            model = load(self._path(".medlib"), network=self.network)
             assert isinstance(model, Model)
             return Fold(model, scores, answers, values["trained_on"])
         except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
@@ -114,6 +123,8 @@ def identity(
         ],
         "the pretrained weights": str(learn.loaded),
     }
+    if learn.own is not None:
+        known["the given network"] = learn.own.digest
     return {
         name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
         for name, value in known.items()

@@ -59,31 +59,41 @@ def trained(
         splits: see :func:`dealt`.
         minutes: of each fold; or
         epochs: of each fold.
-        folder: where finished folds lie, if they are to be kept.
+        folder: where finished folds lie, and how far the next one is, if they are to be kept.
         say: told a line for each fold.
     """
     Budget(minutes=minutes, steps=epochs)  # refuses what is no length, before anything is done
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    own = None if learn.own is None else learn.own.module
     done = []
     for number, split in enumerate(splits, start=1):
         known = identity(learn, split, minutes, epochs)
-        kept = None if folder is None else KeptFold(folder, number, known)
+        kept = None if folder is None else KeptFold(folder, number, known, own)
         found = None if kept is None else kept.read()
-        state = "was finished before" if found else f"{len(split[0])} cases to learn from"
-        say(f"fold {number} of {len(splits)}: {state}")
+        state = f"{len(split[0])} cases to learn from"
+        if kept is not None and kept.checkpoint.exists():
+            state += ", goes on from where it stood"
+        say(f"fold {number} of {len(splits)}: {'was finished before' if found else state}")
         if found is None:
-            found = _fold(learn, split, minutes, epochs)
-            if kept is not None:
-                found = kept.write(found)
+            found = _fold(learn, split, minutes, epochs, kept.checkpoint if kept else None)
+            found = kept.write(found) if kept else found
         done.append(found)
     patients = {case.name: case.patient for case in learn.pairing.cases}
     return CrossValidation(tuple(done), patients)
 
 
-def _fold(learn: Task, split: Split, minutes: float | None, epochs: int | None) -> Fold:
+def _fold(
+    learn: Task,
+    split: Split,
+    minutes: float | None,
+    epochs: int | None,
+    checkpoint: Path | None,
+) -> Fold:
     started = time.monotonic()
     length = {} if minutes is None else {"minutes": minutes}
     # Once, at the end, and as the fold's model will predict: the figures are of that.
-    task = learn.anew(lambda _: split, validations=1, careful=True, **length)
+    task = learn.anew(lambda _: split, validations=1, careful=True, checkpoint=checkpoint, **length)
     learner = task.learner
     learner.callbacks = [c for c in learner.callbacks if not isinstance(c, BestWeights)]
     task.fine_tune(minutes=minutes, epochs=epochs, started=started)

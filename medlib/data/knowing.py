@@ -29,6 +29,21 @@ def with_answers(pairing: Pairing, columns: Sequence[str]) -> Pairing:
     return _without(pairing, aside, f"the columns of answers are: {', '.join(known) or 'none'}")
 
 
+def with_some_answer(pairing: Pairing, columns: Sequence[str]) -> Pairing:
+    """The cases of which the table says something in one of these columns; the others set aside.
+
+    Raises:
+        ValueError: when there is none, or a column of which nothing is known in any case.
+    """
+    known = sorted({column for case in pairing.cases for column in case.answers})
+    hint = f"the columns of answers are: {', '.join(known) or 'none'}"
+    if silent := [column for column in columns if column not in known]:
+        raise ValueError(f"of no scan the table says {', '.join(silent)}; {hint}")
+    silent = [case.name for case in pairing.cases if not case.answers.keys() & set(columns)]
+    aside = [(name, f"the table says none of {', '.join(columns)}") for name in silent]
+    return _without(pairing, aside, hint)
+
+
 def _without(pairing: Pairing, aside: Sequence[tuple[str, str]], hint: str) -> Pairing:
     names = {name for name, _ in aside}
     cases = tuple(case for case in pairing.cases if case.name not in names)

@@ -22,7 +22,7 @@ _FILES = ("points", "boxes")
 _OF_A_CASE = (
     *("name", "scan", "label", *_FILES, "patient", "study", "site", "split", "annotated"),
 )
-_MISSING = {"", "na", "n/a", "nan", "none", "null", "-"}
+_MISSING = {"", "na", "n/a", "nan", "none", "null", "-", "?", "unknown"}
 _SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid"} | {
     "val": "valid",
     "test": "test",
@@ -53,8 +53,8 @@ def from_table(path: str | Path, *, labels: Labels | None = None) -> Pairing:
     =====================  ======================================================================
 
     A column of answers holds numbers if all of its cells are such, truths if all are yes, no,
-    true or false, else words; ``007`` is a word. Cells that are empty or NA, n/a or none say
-    nothing, which is not the same as no.
+    true or false, else words; ``007`` is a word. Cells that are empty or NA, n/a, none, unknown or
+    ``?`` say nothing, which is not the same as no.
 
     Args:
         path: of the table.

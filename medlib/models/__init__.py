@@ -5,6 +5,7 @@ from medlib.models.calling import ModelOutput, call, outputs, read_output, takes
 from medlib.models.device import best_device
 from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_thawed
 from medlib.models.inflation import inflate
+from medlib.models.own import OwnNetwork
 from medlib.models.pretrained import Loaded, load_pretrained
 from medlib.models.weights import WeightsError, architecture_of, read_weights
 
@@ -13,6 +14,7 @@ __all__ = [
     "Architecture",
     "Loaded",
     "ModelOutput",
+    "OwnNetwork",
     "WeightsError",
     "architecture_of",
     "best_device",

@@ -43,7 +43,8 @@ def _about(manifest: Manifest) -> Iterator[str]:
     yield f"- Is shown: {'; '.join(map(_shown, manifest.inputs))}"
     yield f"- Intended use: {manifest.intended_use}"
     window = "×".join(map(str, manifest.window))
-    yield f"- Network: {manifest.network.name}, windows of {window} voxels"
+    network = manifest.network.arguments.get("class", manifest.network.name)
+    yield f"- Network: {network}, windows of {window} voxels"
     yield f"- Made by medlib {manifest.medlib}; weights {manifest.weights.sha256[:12]}"
 
 

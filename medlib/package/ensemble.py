@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import nn
 
 from medlib._version import __version__
 from medlib.infer import Input, Output
@@ -191,8 +192,8 @@ class Ensemble:
         return target
 
     @classmethod
-    def load(cls, path: str | Path) -> Ensemble:
-        """Read an ensemble, checking every part of it.
+    def load(cls, path: str | Path, *, network: nn.Module | None = None) -> Ensemble:
+        """Read an ensemble, checking every part of it; see :meth:`medlib.package.Model.load`.
 
         Raises:
             FileNotFoundError: when there is nothing at ``path``.
@@ -211,7 +212,7 @@ class Ensemble:
                         if name == _PARTS[0] and _sha256(content) != member.sha256:
                             raise ModelError(f"{member.folder} is not the one of {_MANIFEST}")
                         Path(folder, name).write_bytes(content)
-                    members.append(Model.load(folder))
+                    members.append(Model.load(folder, network=network))
             return cls(tuple(members), manifest.training, manifest.metrics)
         except ModelError as error:
             raise ModelError(f"{source.name}: {error}") from error
@@ -222,14 +223,22 @@ class Ensemble:
             raise ModelError(f"{source.name} is no ensemble of medlib's, or is damaged") from error
 
 
-def load(path: str | Path) -> Model | Ensemble:
+def load(path: str | Path, *, network: nn.Module | None = None) -> Model | Ensemble:
     """Read a model from its file, whether it is one model or an ensemble of several.
+
+    Args:
+        path: of the file.
+        network: for a model that was trained with ``network=``, one that was made as that was; a
+            copy of it gets the model's weights.
 
     Raises:
         FileNotFoundError: when there is nothing at ``path``.
-        ModelError: when it is no model of medlib's, was damaged, or asks for something unknown.
+        ModelError: when it is no model of medlib's, was damaged, asks for something unknown, or
+            needs a network that is not given.
     """
-    return Ensemble.load(path) if _is_ensemble(Path(path)) else Model.load(path)
+    if _is_ensemble(Path(path)):
+        return Ensemble.load(path, network=network)
+    return Model.load(path, network=network)
 
 
 def _is_ensemble(path: Path) -> bool:

@@ -14,12 +14,17 @@ class _Part(BaseModel):
 
 
 class Network(_Part):
-    """The network: a name from :data:`medlib.models.ARCHITECTURES`, and its arguments."""
+    """The network: a name from :data:`medlib.models.ARCHITECTURES`, and its arguments.
+
+    Or ``"own"``, for one that whoever reads the model has to bring along. What it answered to noise
+    is in ``said`` then: weights fit networks, too, that make something else of them.
+    """
 
     name: str
     arguments: dict[str, Any]
     in_channels: int = Field(ge=1)
     out_channels: int = Field(ge=1)
+    said: tuple[float, ...] = ()
 
 
 class Weights(_Part):

@@ -20,9 +20,10 @@ from pydantic import ValidationError
 from medlib._version import __version__
 from medlib.infer import INPUTS, OUTPUTS, Input, Looks, MaskOutput, Output, Predictor
 from medlib.io.files import FILE_ERRORS, written_whole
-from medlib.models import Architecture, best_device
+from medlib.models import Architecture, OwnNetwork, best_device
 from medlib.package.handing import handed_all
 from medlib.package.manifest import Looking, Manifest, Network, Weights
+from medlib.package.owned import answer_to_noise, architecture_of, same_answer
 from medlib.transforms import RECIPES, Pipeline
 from medlib.transforms.spec import from_dict
 from medlib.types import Labels, Volume
@@ -124,7 +125,7 @@ class Model:
     def describe(
         cls,
         predictor: Predictor,
-        architecture: Architecture,
+        architecture: Architecture | OwnNetwork,
         *,
         training: dict[str, object],
         metrics: dict[str, object],
@@ -139,6 +140,7 @@ class Model:
         seen, channels = predictor.channels, predictor.output.channels
         network = architecture.build(seen, channels)
         network.load_state_dict(load(weights))
+        own = isinstance(architecture, OwnNetwork)
         manifest = Manifest(
             medlib=__version__,
             inputs=[one.to_dict() for one in predictor.inputs],
@@ -152,6 +154,7 @@ class Model:
                 arguments=dict(architecture.arguments),
                 in_channels=seen,
                 out_channels=channels,
+                said=answer_to_noise(network, seen, predictor.window) if own else (),
             ),
             weights=Weights(sha256=hashlib.sha256(weights).hexdigest()),
             training=training,
@@ -161,12 +164,18 @@ class Model:
         return cls(replace(predictor, network=ready, autocast=None), manifest)
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, path: str | Path, *, network: torch.nn.Module | None = None) -> Model:
         """Read a package, checking every part of it.
+
+        Args:
+            path: of the package.
+            network: for a model whose network medlib cannot make, one that was made as that was;
+                a copy of it gets the model's weights.
 
         Raises:
             FileNotFoundError: when there is nothing at ``path``.
-            ModelError: when it is no package, was damaged, or asks for something unknown.
+            ModelError: when it is no package, was damaged, or asks for something unknown; and when
+                it needs a network that is not given, or another.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -180,16 +189,16 @@ class Model:
             preprocess = Pipeline.from_list(manifest.preprocess, allowed=RECIPES)
             varied = Pipeline.from_list(manifest.looks.varied, allowed=RECIPES)
             looks = Looks(manifest.looks.count, varied)
-            architecture = Architecture(manifest.network.name, manifest.network.arguments)
+            architecture = architecture_of(manifest.network, network)
             if manifest.network.out_channels != output.channels:
                 raise ValueError("its network has another number of channels than its output needs")
             if manifest.network.in_channels != sum(one.channels for one in inputs):
                 raise ValueError("its network has another number of channels than its inputs have")
-            if any(n % d for n, d in zip(manifest.window, architecture.divisor, strict=True)):
+            if isinstance(architecture, Architecture) and any(
+                n % d for n, d in zip(manifest.window, architecture.divisor, strict=True)
+            ):
                 raise ValueError(f"its network cannot see windows of {manifest.window} voxels")
-            network = architecture.build(
-                manifest.network.in_channels, manifest.network.out_channels
-            )
+            built = architecture.build(manifest.network.in_channels, manifest.network.out_channels)
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             raise ModelError(
                 f"{source.name}: the manifest cannot be used: {_first_line(error)}"
@@ -197,13 +206,21 @@ class Model:
         if hashlib.sha256(weight_bytes).hexdigest() != manifest.weights.sha256:
             raise ModelError(f"{source.name}: the weights are not those of the manifest: damaged?")
         try:
-            network.load_state_dict({k: v.float() for k, v in load(weight_bytes).items()})
+            built.load_state_dict({k: v.float() for k, v in load(weight_bytes).items()})
         except (SafetensorError, RuntimeError) as error:
             raise ModelError(
                 f"{source.name}: the weights do not fit the network: {_first_line(error)}"
             ) from error
+        if said := manifest.network.said:
+            seen, window = manifest.network.in_channels, manifest.window
+            if not same_answer(said, answer_to_noise(built, seen, window)):
+                raise ModelError(
+                    f"{source.name}: the {type(built).__qualname__} that was given has room for its "
+                    "weights, but does not answer as the network that they were learned by: make "
+                    "it with the same arguments as that"
+                )
         predictor = Predictor(
-            network=network.to(best_device()).eval(),
+            network=built.to(best_device()).eval(),
             preprocess=preprocess,
             inputs=inputs,
             output=output,
@@ -232,7 +249,8 @@ def _of_this_version(manifest: bytes) -> bytes:
 
 
 def _plain_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    # Cloned, since networks may use one tensor under two names, which safetensors does not write.
+    return {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
 
 
 def _parts(source: Path) -> tuple[bytes, bytes]:

@@ -13,9 +13,9 @@ from medlib.planes import verbatim
 from medlib.report.calibration import Truth, matched, reliability
 from medlib.space.grid import FloatArray
 from medlib.train import Scores
-from medlib.train.answers import BINS
+from medlib.train.answers import BINS, true_words
 from medlib.train.record import Point
-from medlib.types import Belief, Categories, Category, Measurement
+from medlib.types import Belief, Category, Measurement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,9 +148,10 @@ def _counted(pairs: Sequence[tuple[Belief, Truth]]) -> tuple[npt.NDArray[np.int6
             assert isinstance(truth, Category)
             square[truth.index, belief.category.index] += 1
         return square, list(words)
-    said = np.array([belief.categories().vector.numpy() for belief, _ in pairs])
-    true = np.array([t.vector.numpy() for _, t in pairs if isinstance(t, Categories)])
-    each = [said & true, ~said & true, said & ~true, ~said & ~true]
+    said = np.array([belief.categories().answered for belief, _ in pairs], dtype=bool)
+    so = np.array([true_words(truth) for _, truth in pairs], dtype=np.float64)
+    yes, no = so == 1, so == 0  # neither where nobody knows
+    each = [said & yes, ~said & yes, said & no, ~said & no]
     return np.stack([kind.sum(0) for kind in each], 1), ["found", "missed", "false alarm", "rightly not"]  # fmt: skip
 
 

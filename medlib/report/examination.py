@@ -8,9 +8,11 @@ from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medlib.report.results import Ends, Result
 from medlib.train import Learner, Metric, metrics, scored
-from medlib.train.answers import average_precision
+from medlib.train.answers import average_precision, of_known, true_words
 from medlib.train.intervals import Interval, area, bootstrap, overall_intervals
 from medlib.train.lesions import COUNTS
 from medlib.train.totals import Total, of_lesions, totals
@@ -95,9 +97,11 @@ class Examination:
         whose = [self.patients[case] for case, *_ in pairs]
         within = None if self.models is None else [self.models[case] for case, *_ in pairs]
         for number, word in enumerate(pairs[0][1].vocabulary if pairs else ()):
-            shares = [said.shares[number] for _, said, _ in pairs]
-            true = [word in ((t.name,) if isinstance(t, Category) else t.names) for *_, t in pairs]
-            under = bootstrap(area(shares, true, within=within), whose)
-            precision = bootstrap(average_precision(shares, true, within=within), whose)
+            shares = np.array([said.shares[number] for _, said, _ in pairs])
+            true = np.array([true_words(so)[number] for *_, so in pairs], dtype=np.float64)
+            under, precision = (
+                bootstrap(of_known(figure, shares, true, within=within), whose)
+                for figure in (area, average_precision)
+            )
             if not isnan(under.value):
-                yield word, under, precision, sum(true) / len(true)
+                yield word, under, precision, float(np.nanmean(true))

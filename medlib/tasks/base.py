@@ -10,7 +10,7 @@ from medlib.cross_validation import CrossValidation, dealt, trained
 from medlib.data import Case, Pairing
 from medlib.data.splitters import Split
 from medlib.infer import Output
-from medlib.models import Loaded
+from medlib.models import Architecture, Loaded, OwnNetwork
 from medlib.package import Model
 from medlib.train import Learner, Plan, Scores, Unfreeze
 from medlib.train.measured import Measured
@@ -31,6 +31,7 @@ class Task:
         learner: the network in training.
         anew: prepares the same task anew for another split, with other arguments of the learner.
         loaded: what became of pretrained weights, if there are any.
+        own: the network as it was given, if one was; ``plan.architecture`` plays no part then.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Task:
         *,
         anew: Callable[..., Task],
         loaded: Loaded | None = None,
+        own: OwnNetwork | None = None,
     ) -> None:
         self.pairing = pairing
         self.plan = plan
         self.learner = learner
         self.anew = anew
         self.loaded = loaded
+        self.own = own
         self._measured: Measured | None = None
 
     @property
@@ -58,6 +61,11 @@ class Task:
     def labels(self) -> Labels:
         """The structures to be found, if it is structures."""
         return self.pairing.labels
+
+    @property
+    def architecture(self) -> Architecture | OwnNetwork:
+        """What the network is."""
+        return self.plan.architecture if self.own is None else OwnNetwork(self.learner.network)
 
     @property
     def scores(self) -> Scores:
@@ -129,15 +137,15 @@ class Task:
             minutes: of wall-clock time for all folds together, each an equal share of them; or
             epochs: rounds through the training scans, in each fold.
             folder: for the folds' models and figures. Folds that are finished there are not
-                trained again, so that what was interrupted goes on with the next. Left out,
-                nothing is written.
+                trained again, and one that was interrupted goes on where it was last written down,
+                as a training with a checkpoint does. Left out, nothing is written.
             seed: of the folds.
             progress: told a line for each fold.
 
         Raises:
-            ValueError: when there are too few patients, or folds that lie in the folder are of
-                another cross-validation.
-            KeyboardInterrupt: after Ctrl-C; finished folds stay in the folder.
+            ValueError: when there are too few patients, or folds that lie in the folder, finished or
+                not, are of another cross-validation.
+            KeyboardInterrupt: after Ctrl-C; what lies in the folder stays there.
         """
         splits = dealt(self, folds, seed)
         each = None if minutes is None else minutes / len(splits)
@@ -157,18 +165,20 @@ class Task:
         del measured["metrics"]  # which names scans, as cases does
         metrics = measured | {"grid": "native", "cases": len(data.valid)}
         return Model.describe(
-            self.learner.predictor, self.plan.architecture, training=training, metrics=metrics
+            self.learner.predictor, self.architecture, training=training, metrics=metrics
         )
 
     def predict(self, study: Volume | io.Stack | str | Path) -> Kind:
         """What is found in a scan, where it is in it; see :meth:`medlib.package.Model.predict`."""
         # Without its figures, whose intervals take time.
-        model = Model.describe(
-            self.learner.predictor, self.plan.architecture, training={}, metrics={}
-        )
+        model = Model.describe(self.learner.predictor, self.architecture, training={}, metrics={})
         found: Kind = model.predict(study)
         return found
 
     def save(self, path: str | Path) -> Path:
-        """Write the model as one file, to be read by :func:`load` anywhere."""
+        """Write the model as one file, to be read by :func:`load` anywhere.
+
+        A network that was given is not in it: whoever reads it brings one along again, made in the
+        same way, ``medlib.load(path, network=…)``.
+        """
         return self.model.save(path)

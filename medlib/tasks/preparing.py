@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from medlib.data import (
     Block,
@@ -24,9 +25,10 @@ from medlib.data import (
 from medlib.data.caching import usual_store
 from medlib.data.splitters import as_marked
 from medlib.infer import Output
-from medlib.models import Architecture, architecture_of, load_pretrained
+from medlib.models import Architecture, OwnNetwork, architecture_of, load_pretrained
 from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
+from medlib.tasks.given import described, fitting
 from medlib.train import Callback, Checkpoints, Fingerprint, Learner, Plan, loss, plan_for
 from medlib.train.fingerprint import ScanKind
 from medlib.train.levels import deepened
@@ -50,6 +52,7 @@ def task(
     only: Collection[str] | None = None,
     plan: Plan | None = None,
     minutes: float = 20.0,
+    network: nn.Module | None = None,
     pretrained: str | Path | None = None,
     cache: Store | str | Path | bool = True,
     checkpoint: str | Path | None = None,
@@ -71,6 +74,12 @@ def task(
         only: names of the scans to use; left out, all of which the answer is known.
         plan: how to learn; left out, made from the data, this machine and
         minutes: that there will be.
+        network: to learn in place of the planned one, such as a Hugging Face model; all else is
+            as planned. It takes (batch, channel, slice, row, column) of the plan's window, or is
+            called as :func:`medlib.models.call` says. It stays as it is: copies learn, each fold's
+            from the weights that it has now, so that a training or a cross-validation only goes on
+            with the same ones (seed torch before you make it). Learn by its own loss with
+            ``loss="own"``.
         pretrained: weights to begin with, a model package or what else
             :func:`medlib.models.load_pretrained` reads. The network is that of the package, where
             it can see such scans; which of the weights fitted is in ``plan.reasons``. Its layers
@@ -90,12 +99,16 @@ def task(
     Raises:
         ValueError: when more than a few cases are damaged or do not fit what is known of them, with
             the reasons (a few are set aside, with theirs, in ``task.pairing.set_aside``); for a
-            kind or a name in ``only`` that there is not, and for a plan for another kind; and when
+            kind or a name in ``only`` that there is not, and for a plan for another kind; for a
+            network that cannot see the plan's window, or does not answer what is asked; and when
             the checkpoint is of another training.
     """
     scan_kind = kind_of(kind)
     question = {"kind of scans": _called(scan_kind), "minutes": minutes, "seed": seed}
     question["begun with"] = pretrained and str(pretrained)
+    own = None if network is None else OwnNetwork(network)
+    if own is not None:
+        question["given network"] = own.digest
     keep = None if checkpoint is None else Checkpoints(checkpoint, of=question)
     standing = keep and keep.standing()  # which refuses what it can before all that takes long
     if plan is not None and plan.kind != scan_kind:
@@ -105,7 +118,7 @@ def task(
         )
     callbacks = tuple(callbacks)
     choices = {"kind": kind, "plan": plan, "minutes": minutes, "pretrained": pretrained}
-    choices |= {"cache": cache, "seed": seed, "callbacks": callbacks} | learner
+    choices |= {"network": network, "cache": cache, "seed": seed, "callbacks": callbacks} | learner
     if plan is None and standing and standing.plan:  # though folds make plans of their own
         plan = Plan.from_dict(standing.plan)
     if missing := sorted(set(only or ()) - {case.name for case in pairing.cases}):
@@ -129,21 +142,26 @@ def task(
     if plan is None:
         fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
         plan = plan_for(fingerprint, type(asked), minutes=minutes)
-        plan = plan if pretrained is None else _with_network_of(pretrained, plan, asked)
+        if pretrained is not None and own is None:
+            plan = _with_network_of(pretrained, plan, asked)
     if keep is not None:
         keep.plan = plan
     data = raw.transformed(plan.preprocess, plan.augment)
     torch.manual_seed(seed)
-    network = plan.architecture.build(data.channels, asked.channels)
-    arguments = _arguments(plan) | {"seed": seed}
+    learning = (own or plan.architecture).build(data.channels, asked.channels)
+    arguments = _arguments(plan) | {"seed": seed} | learner
+    if own is not None:
+        fitting(learning, data.channels, arguments["window"], asked)
+        plan = replace(plan, reasons=(*plan.reasons, described(own)))
     loaded = None
     if pretrained is not None:
-        loaded = load_pretrained(network, pretrained)
+        loaded = load_pretrained(learning, pretrained)
         plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
-        arguments["spread"] = _SPREAD
+        arguments.setdefault("spread", _SPREAD)
     also = [*plan.callbacks(), *callbacks, *([keep] if keep else [])]
-    learn = Learner(network, data, callbacks=also, **(arguments | learner))
-    return Task(pairing, plan, learn, anew=_anew(pairing, target, choices), loaded=loaded)
+    learn = Learner(learning, data, callbacks=also, **arguments)
+    anew = _anew(pairing, target, choices)
+    return Task(pairing, plan, learn, anew=anew, loaded=loaded, own=own)
 
 
 # --- beginning and beginning anew -------------------------------------------------------------

@@ -19,7 +19,7 @@ from medlib.data import (
     pair_boxes,
     with_boxes,
 )
-from medlib.data.knowing import pair_points, with_answers, with_points
+from medlib.data.knowing import pair_points, with_answers, with_points, with_some_answer
 from medlib.data.tables import from_table, labelled
 from medlib.tasks.base import Task
 from medlib.tasks.preparing import KindOf, task
@@ -78,17 +78,19 @@ def classifier(
     Args:
         table: a CSV file with a row a scan (see :func:`medlib.data.from_table`), or cases.
         answers: the column that holds one of several words; or columns, each answered yes or no,
-            of which any number may be true.
+            of which any number may be true. Of such columns some may be empty in a scan: nobody
+            knows, which is not no. Loss and figures leave that question out there.
         kind: of the scans.
         choices: how to go about it; see :func:`task`.
 
     Raises:
         ValueError: when a column holds a single answer, or numbers, and as :func:`task` does.
     """
-    columns = (answers,) if isinstance(answers, str) else tuple(answers)
-    pairing = with_answers(_cases(table), columns)
     if not isinstance(answers, str):
+        columns = tuple(answers)
+        pairing = with_some_answer(_cases(table), columns)
         return task(pairing, lambda _: CategoriesBlock(columns), kind=kind, **choices)
+    pairing = with_answers(_cases(table), (answers,))
     words = Counter(str(case.answers[answers]) for case in pairing.cases)
     if len(words) < 2 or max(words.values()) < 2:
         said = "every case says the same" if len(words) < 2 else "no two cases say the same"

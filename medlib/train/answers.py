@@ -6,7 +6,7 @@ finds its interval; with every case once it is the figure itself.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 import numpy as np
@@ -36,6 +36,8 @@ def figures(
       specificity at a probability of one half;
     - ``calibration error``: see :func:`calibration_error`.
 
+    A word of which nobody knows in a case is left out there, in all of them.
+
     Args:
         beliefs: one a case.
         truths: categories, about the same cases.
@@ -53,22 +55,51 @@ def figures(
         balanced accuracy 0.75
         calibration error 0.137
     """
-    shares, true = np.array([b.shares for b in beliefs]), np.array([*map(true_words, truths)])
-    words = list(zip(shares.T, true.T, strict=True))
+    said = np.array([b.shares for b in beliefs])
+    so = np.array([*map(true_words, truths)], dtype=np.float64)  # NaN where nobody knows
+    words = list(zip(said.T, so.T, strict=True))
     return {
-        "AUROC": average([area(s, t, within=within) for s, t in words]),
-        "average precision": average([average_precision(s, t, within=within) for s, t in words]),
-        "balanced accuracy": _balanced(shares, true, exclusive=beliefs[0].exclusive),
+        "AUROC": average([of_known(area, s, t, within=within) for s, t in words]),
+        "average precision": average(
+            [of_known(average_precision, s, t, within=within) for s, t in words]
+        ),
+        "balanced accuracy": _balanced(said, so, exclusive=beliefs[0].exclusive),
         "calibration error": calibration_error(beliefs, truths),
     }
 
 
-def true_words(truth: Kind) -> list[bool]:
-    """For each word of the vocabulary, whether it is true."""
+def true_words(truth: Kind) -> tuple[bool | None, ...]:
+    """For each word of the vocabulary, whether it is true; None where nobody knows."""
     if isinstance(truth, Category):
-        return [word == truth.name for word in truth.vocabulary]
+        return tuple(word == truth.name for word in truth.vocabulary)
     assert isinstance(truth, Categories)
-    return [bool(true) for true in truth.vector]
+    return truth.answered
+
+
+def of_known(
+    figure: Callable[..., Figure],
+    shares: FloatArray,
+    true: FloatArray,
+    *,
+    within: Sequence[Hashable] | None = None,
+) -> Figure:
+    """A figure of a word, of those cases alone of which somebody knows whether it is so.
+
+    Args:
+        figure: :func:`medlib.train.intervals.area` or :func:`average_precision`.
+        shares: how sure a model is of each case.
+        true: 1 where it is so, 0 where not, NaN where nobody knows.
+        within: of each case, which model said so, where there are several.
+
+    Example:
+        >>> found = of_known(area, np.array([0.9, 0.1, 0.5]), np.array([1, 0, np.nan]))
+        >>> found(np.ones((1, 3)))
+        array([1.])
+    """
+    known = np.flatnonzero(~np.isnan(true))
+    whose = None if within is None else [within[k] for k in known]
+    inner = figure(shares[known], true[known] == 1, within=whose)
+    return lambda weights: inner(weights[:, known])
 
 
 def average_precision(
@@ -140,7 +171,7 @@ def calibration_error(
     pairs = [confidences(b, t) for b, t in zip(beliefs, truths, strict=True)]
     gaps, counts = np.zeros((2, len(pairs), bins))
     for case, answers in enumerate(pairs):
-        sure, right = np.array(answers, dtype=np.float64).T
+        sure, right = np.array(answers, dtype=np.float64).reshape(-1, 2).T
         which = np.minimum((sure * bins).astype(int), bins - 1)
         np.add.at(gaps[case], which, sure - right)
         np.add.at(counts[case], which, 1.0)
@@ -150,19 +181,21 @@ def calibration_error(
 def confidences(belief: Belief, truth: Kind) -> list[tuple[float, bool]]:
     """The answers whose calibration is looked at: how sure they were, and whether they are so.
 
-    Of answers that exclude one another the likeliest alone, of others each.
+    Of answers that exclude one another the likeliest alone, of others each that is known.
     """
     if isinstance(truth, Category):
         return [(max(belief.shares), belief.category == truth)]
-    return list(zip(belief.shares, true_words(truth), strict=True))
+    each = zip(belief.shares, true_words(truth), strict=True)
+    return [(share, so) for share, so in each if so is not None]
 
 
-def _balanced(shares: FloatArray, true: Bools, *, exclusive: bool) -> Figure:
+def _balanced(shares: FloatArray, true: FloatArray, *, exclusive: bool) -> Figure:
+    yes, no = true == 1, true == 0
     if exclusive:
         said = shares.argmax(1)[:, None] == np.arange(shares.shape[1])
-        return average([ratio(s & t, t) for s, t in zip(said.T, true.T, strict=True)])
-    both = zip((shares >= 0.5).T, true.T, strict=True)
-    return average([partial(_middle, ratio(s & t, t), ratio(~s & ~t, ~t)) for s, t in both])
+        return average([ratio(s & y, y) for s, y in zip(said.T, yes.T, strict=True)])
+    each = zip((shares >= 0.5).T, yes.T, no.T, strict=True)
+    return average([partial(_middle, ratio(s & y, y), ratio(~s & n, n)) for s, y, n in each])
 
 
 def _middle(one: Figure, other: Figure, weights: FloatArray) -> FloatArray:

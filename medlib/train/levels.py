@@ -12,17 +12,20 @@ Triple = tuple[int, int, int]
 SMALLEST = 5
 """Voxels along any axis, at the coarsest level."""
 _FEWEST = 3  # voxels along an axis that is halved; in bf16 processors get two wrong
-_CHANNELS = 16  # at the finest level
-_MOST_CHANNELS = 256
 _SHARE = 0.5  # of the finest level's arithmetic, that each coarser one may take
 
 
-def channels(strides: Sequence[Triple]) -> tuple[int, ...]:
+def channels(strides: Sequence[Triple], *, finest: int = 16, most: int = 256) -> tuple[int, ...]:
     """Of each level, from the finest.
 
-    Each coarser level has at least twice as many, up to 256, and as many as make half of the
+    Each coarser level has at least twice as many, up to a limit, and as many as make half of the
     finest one's work: where all axes are halved a level has an eighth of the voxels, so that what
     is to be known of shapes and places costs little there.
+
+    Args:
+        strides: between levels.
+        finest: of the finest level.
+        most: of any other.
 
     Example:
         >>> channels(((2, 2, 2), (2, 2, 2), (2, 2, 2)))
@@ -31,10 +34,10 @@ def channels(strides: Sequence[Triple]) -> tuple[int, ...]:
         (16, 32, 64, 128)
     """
     fewer = np.cumprod([np.prod(stride) for stride in strides])  # voxels, for one
-    found = [_CHANNELS]
+    found = [finest]
     for level, times in enumerate(fewer, start=1):
-        worth = round(float(np.sqrt(_SHARE * times))) * _CHANNELS
-        found.append(min(_MOST_CHANNELS, max(_CHANNELS * 2**level, worth)))
+        worth = round(float(np.sqrt(_SHARE * times))) * finest
+        found.append(min(most, max(finest * 2**level, worth)))
     return tuple(found)
 
 

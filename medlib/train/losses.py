@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,8 @@ def loss(prediction: Tensor, target: Kind, *others: Kind, smoothing: float = 0.0
                                                                    for is not asked
     points         LPS millimetres (item, n, 3)                    mean distance, in mm
     a category     logits (item, words of the vocabulary)          cross-entropy
-    categories     logits (item, words of the vocabulary)          binary cross-entropy
+    categories     logits (item, words of the vocabulary)          binary cross-entropy, of the
+                                                                   words that are known
     a measurement  numbers (item,) in the targets' unit            mean absolute error
     =============  ==============================================  ===========================
 
@@ -153,9 +156,13 @@ def _(
     targets = (target, *others)
     words = _shared("vocabularies", [categories.vocabulary for categories in targets])
     _shaped(prediction, (len(targets), len(words)))
-    answers = torch.stack([categories.vector for categories in targets]).to(prediction)
+    said = [[nan if yes is None else float(yes) for yes in one.answered] for one in targets]
+    answers = torch.tensor(said).to(prediction)
+    known = ~answers.isnan()
+    if not known.any():  # nothing to learn of this batch; still something to go back from
+        return prediction.sum() * 0.0
     answers = (1 - smoothing) * answers + smoothing / 2  # yes and no are the answers here
-    return nn.functional.binary_cross_entropy_with_logits(prediction, answers)
+    return nn.functional.binary_cross_entropy_with_logits(prediction[known], answers[known])
 
 
 @loss.register

@@ -68,8 +68,8 @@ def metrics(prediction: Kind, target: Kind) -> Metrics:
       at least ``overlap`` (IoU) is a hit. Boxes without scores are all equally sure. AP is NaN for
       a label that neither has, and 0 for one that only one of them has.
     - ``metrics(category, category)``: ``accuracy``, 1 or 0.
-    - ``metrics(categories, categories)``: ``accuracy`` of each word, and ``F1`` of all together;
-      NaN where neither names any.
+    - ``metrics(categories, categories)``: ``accuracy`` of each word, NaN where nobody knows, and
+      ``F1`` of all that are known; NaN where neither names any.
     - ``metrics(measurement, measurement)``: ``error``, signed, in the target's unit, and
       ``absolute error``: the mean of the first is 0 where errors of both signs cancel.
 
@@ -139,12 +139,14 @@ def _(prediction: Belief, target: Categories) -> Metrics:
 @metrics.register
 def _(prediction: Categories, target: Categories) -> Metrics:
     _same("vocabularies", prediction.vocabulary, target.vocabulary)
-    right = (prediction.vector == target.vector).tolist()
-    said, true = set(prediction.names), set(target.names)
+    unknown = {*prediction.unknown, *target.unknown}
+    said, true = set(prediction.names) - unknown, set(target.names) - unknown
     f1 = 2 * len(said & true) / (len(said) + len(true)) if said or true else nan
-    each = zip(target.vocabulary, right, strict=True)
+    right = {
+        w: nan if w in unknown else float((w in said) == (w in true)) for w in target.vocabulary
+    }
     return (
-        *(Metric(word, "accuracy", float(hit)) for word, hit in each),
+        *(Metric(word, "accuracy", hit) for word, hit in right.items()),
         Metric("", "F1", f1),
     )
 

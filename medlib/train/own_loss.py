@@ -32,7 +32,8 @@ def told(target: Kind, output: Output) -> Tensor:
         output: what is asked of the network.
 
     Raises:
-        ValueError: for a mask of which not everything is known, and for a single question.
+        ValueError: for a mask or questions of which not everything is known, and for a single
+            question.
 
     Example:
         >>> from medlib.infer import BeliefOutput
@@ -56,6 +57,11 @@ def _(target: Categories, output: Output) -> Tensor:
         raise ValueError(
             f"{target.vocabulary[0]} is a single question, which a network's own loss may take "
             "for a number; ask it as one of two words (CategoryBlock)"
+        )
+    if target.unknown:
+        raise ValueError(
+            f"of {', '.join(target.unknown)} nobody knows, which a network's own loss would take for "
+            'no; leave loss="own" out: the usual loss asks for what is known'
         )
     return target.vector.float()
 

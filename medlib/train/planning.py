@@ -8,7 +8,9 @@ diagnosis, a measurement, where landmarks are) is asked of a network that sees a
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, prod
 
 import numpy as np
 
@@ -17,9 +19,10 @@ from medlib.models import Architecture
 from medlib.train import wording
 from medlib.train.fingerprint import Fingerprint, Intensities
 from medlib.train.flat import plan_radiographs
-from medlib.train.levels import SMALLEST, affordable, channels, levels
+from medlib.train.levels import SMALLEST, Triple, affordable, channels, levels
 from medlib.train.machine import Machine
 from medlib.train.plan import Plan
+from medlib.train.room import Room, gigabytes_of
 from medlib.train.variation import APPEARANCE, varied_patches
 from medlib.transforms import (
     Normalise,
@@ -35,7 +38,6 @@ from medlib.transforms import (
 _PATCH_VOXELS = {"cpu": 48 * 64 * 48, "cuda": 128**3}
 _STUDY_VOXELS = {"cpu": 32**3, "cuda": 128**3}  # of a scan that gets one answer
 _PLACE_VOXELS = {"cpu": 40**3, "cuda": 128**3}  # of a scan in which something is to be placed
-_ENOUGH_GB = {"cpu": 4.0, "cuda": 10.0}  # for as many voxels
 _SCAN_PATCHES = 5  # a whole scan should be no more than about this many patches, in ...
 _USUAL_MINUTES = 20.0
 _ACROSS = 4  # voxels that a small finding has at least, where coarsening is up to us
@@ -77,24 +79,51 @@ def plan_for(
     machine = machine or Machine.here()
     if fingerprint.flat:
         return plan_radiographs(fingerprint, output, machine, minutes)
-    share = min(1.0, machine.gigabytes / _ENOUGH_GB[machine.device])
-    if output.whole:
-        room = _PLACE_VOXELS if output.voxelwise else _STUDY_VOXELS
-        return _whole(fingerprint, output, machine, minutes, room[machine.device] * share)
-    return _patches(fingerprint, output, machine, minutes, _PATCH_VOXELS[machine.device] * share)
+    return (_whole if output.whole else _patches)(fingerprint, output, machine, minutes)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A way to look at scans: how coarse, how much at once, halved how often, by how wide levels."""
+
+    spacing: tuple[float, float, float]
+    window: Triple
+    strides: tuple[Triple, ...]
+    channels: tuple[int, ...]
+    classes: int
+
+    @property
+    def gigabytes(self) -> float:
+        """What an item takes in training."""
+        return gigabytes_of(self.channels, self.strides, self.window, self.classes)
+
+
+def _fewer(voxels: float) -> Iterator[float]:
+    """So many voxels at once, and then ever fewer, for when memory is too little for them."""
+    yield from (voxels * 0.8**times for times in range(24))
 
 
 def _patches(
-    fingerprint: Fingerprint, output: type[Output], machine: Machine, minutes: float, room: float
+    fingerprint: Fingerprint, output: type[Output], machine: Machine, minutes: float
 ) -> Plan:
     """For structures: a window at a time."""
+    room = Room.on(machine)
     patches = _SCAN_PATCHES * max(1.0, minutes / _USUAL_MINUTES)
     thinnest = min((min(one.extent) for one in fingerprint.structures), default=inf)
     finest = min(fingerprint.finding / _ACROSS, thinnest / _THINNEST)
     limit = max(finest, min(fingerprint.spacing))
-    spacing = affordable(fingerprint.spacing, fingerprint.extent, room * patches, limit)
-    largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]
-    strides, window = levels(largest, spacing, room)
+    classes = _classes(fingerprint)
+
+    def sight(voxels: float) -> _Sight:
+        spacing = affordable(fingerprint.spacing, fingerprint.extent, voxels * patches, limit)
+        largest = [round(e / s) for e, s in zip(fingerprint.largest, spacing, strict=True)]
+        strides, window = levels(largest, spacing, voxels, most=room.halvings)
+        widths = channels(strides, finest=room.channels, most=room.most_channels)
+        return _Sight(spacing, window, strides, widths, classes)
+
+    at_once = _PATCH_VOXELS[machine.device] * room.share
+    seen = room.first(map(sight, _fewer(at_once)), 2, lambda one: one.gigabytes)
+    spacing, window = seen.spacing, seen.window
     own, chosen = wording.sizes(fingerprint.spacing), wording.sizes(spacing)
     size = f"{chosen} mm a voxel: the scans have {own} mm (median)"
     if own != chosen:
@@ -112,10 +141,11 @@ def _patches(
     labelled = sum(one.share for one in fingerprint.structures)
     on_label = 0.7 if labelled < _MOST_LABELLED else 0.33
     augment, varied = varied_patches(fingerprint, window, on_label)
-    batch, rate = 2, 4e-3
-    architecture = Architecture.residual_unet(channels=channels(strides), strides=strides)
-    names = [one.name for one in fingerprint.structures]
     usual = [round(e / s) for e, s in zip(fingerprint.extent, spacing, strict=True)]
+    of_all = prod(window) / max(1, prod(usual) * fingerprint.cases)
+    batch, rate = room.items(2, seen.gigabytes, of_all), room.rate(4e-3)
+    architecture = Architecture.residual_unet(channels=seen.channels, strides=seen.strides)
+    names = [one.name for one in fingerprint.structures]
     windows = window_count(usual, window, overlap=0.5)
     looks = max(1, min(_MOST_LOOKS, _GLANCES[machine.device] // windows))
     looks = looks if issubclass(output, MaskOutput) else 1
@@ -134,8 +164,8 @@ def _patches(
         workers=_workers(machine),
         reasons=(
             size,
-            f"patches of {'×'.join(map(str, window))} voxels: the most that this device does "
-            f"quickly{_seen_whole(fingerprint, spacing, window)}",
+            f"patches of {'×'.join(map(str, window))} voxels: {wording.limit(machine)}"
+            f"{_seen_whole(fingerprint, spacing, window)}",
             wording.scale(fingerprint, "what is labelled"),
             wording.network(
                 architecture,
@@ -149,24 +179,35 @@ def _patches(
             f"kept is the average of the weights over the last {_AVERAGE:.0%} of the steps, which "
             "wavers less than those of the last step, and learns at full pace to the end",
             wording.looking(windows, looks),
+            *wording.reckoned(batch * seen.gigabytes, batch, room.channels, machine),
         ),
     )
 
 
 def _whole(
-    fingerprint: Fingerprint, output: type[Output], machine: Machine, minutes: float, room: float
+    fingerprint: Fingerprint, output: type[Output], machine: Machine, minutes: float
 ) -> Plan:
     """For answers, measurements and landmarks: the whole scan at once.
 
     Millimetres are kept, and space is added around smaller scans: a scan brought to a common
     number of voxels would no longer say how large anything in it is.
     """
-    spacing = affordable(fingerprint.spacing, fingerprint.largest, room)
-    extent = np.ceil(np.array(fingerprint.largest) / spacing - 1e-3).astype(int)
-    extent = np.maximum(extent, 2 * SMALLEST)  # so that there is something to halve
-    strides, _ = levels(extent, spacing, int(np.prod(extent)))
-    divisor = np.prod(strides, axis=0)
-    a, b, c = (int(n) for n in np.ceil(extent / divisor) * divisor)
+    room, classes = Room.on(machine), _classes(fingerprint)
+
+    def sight(voxels: float) -> _Sight:
+        spacing = affordable(fingerprint.spacing, fingerprint.largest, voxels)
+        extent = np.ceil(np.array(fingerprint.largest) / spacing - 1e-3).astype(int)
+        extent = np.maximum(extent, 2 * SMALLEST)  # so that there is something to halve
+        strides, _ = levels(extent, spacing, int(np.prod(extent)), most=room.halvings)
+        divisor = np.prod(strides, axis=0)
+        a, b, c = (int(n) for n in np.ceil(extent / divisor) * divisor)
+        widths = channels(strides, finest=room.channels, most=room.most_channels)
+        return _Sight(spacing, (a, b, c), strides, widths, classes)
+
+    voxels = (_PLACE_VOXELS if output.voxelwise else _STUDY_VOXELS)[machine.device] * room.share
+    least, measured_rate = (2, 4e-3) if output.voxelwise else (4, 2e-3)
+    seen = room.first(map(sight, _fewer(voxels)), least, lambda one: one.gigabytes)
+    spacing, (a, b, c) = seen.spacing, seen.window
     measured = issubclass(output, MeasurementOutput)
     stretch = 0.0 if measured else 0.1
     # Where units mean something, and are measured, they have to stay what they are.
@@ -184,8 +225,9 @@ def _whole(
     )
     varied += ", contrast and noise varied" if len(appearance) > 1 else ", noise varied"
     make = Architecture.residual_unet if output.voxelwise else Architecture.encoder
-    architecture = make(channels=channels(strides), strides=strides)
-    batch, rate = (2, 4e-3) if output.voxelwise else (4, 2e-3)
+    architecture = make(channels=seen.channels, strides=seen.strides)
+    batch = room.items(least, seen.gigabytes, 1 / max(1, fingerprint.cases))
+    rate = room.rate(measured_rate)
     return Plan(
         kind=fingerprint.kind,
         preprocess=Pipeline(
@@ -204,13 +246,19 @@ def _whole(
             f"{a}×{b}×{c} voxels: the largest scan as a whole, with empty space around smaller "
             "ones; a larger scan is refused, not cut",
             wording.scale(fingerprint, "all voxels"),
-            wording.network(architecture, "small, for few scans and little time"),
+            wording.network(architecture, wording.width(machine)),
             wording.loss(output, fingerprint),
             f"{varied}; {wording.mirrored([word for word, _ in fingerprint.answers])}",
             wording.pace(rate, minutes, batch, machine),
             wording.looking(1, _MOST_LOOKS),
+            *wording.reckoned(batch * seen.gigabytes, batch, room.channels, machine),
         ),
     )
+
+
+def _classes(fingerprint: Fingerprint) -> int:
+    """Maps that a network gives, about: one a structure and one for all else, or those of a box."""
+    return 1 + max(3, len(fingerprint.structures))
 
 
 def _seen_whole(

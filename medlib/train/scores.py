@@ -163,8 +163,8 @@ def _(prediction: Belief, truth: Category, found: Metrics) -> tuple[dict[str, fl
 
 @row.register
 def _(prediction: Belief, truth: Categories, found: Metrics) -> tuple[dict[str, float], str, bool]:
-    each = zip(prediction.vocabulary, prediction.shares, truth.vector.tolist(), strict=True)
-    given = {name: share if true else 1 - share for name, share, true in each}
+    each = zip(prediction.vocabulary, prediction.shares, truth.answered, strict=True)
+    given = {n: nan if so is None else share if so else 1 - share for n, share, so in each}
     return given, "probability of the truth", False
 
 

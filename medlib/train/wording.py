@@ -77,6 +77,38 @@ def network(architecture: Architecture, why: str) -> str:
     return f"network: {what}{size}; {why}"
 
 
+def limit(machine: Machine) -> str:
+    """Why patches are no larger."""
+    if machine.device == "cpu":
+        return "the most that this device does quickly"
+    return "about as large as nnU-Net's on a card of such memory"
+
+
+def width(machine: Machine) -> str:
+    """Why a network that sees a scan whole is as wide as it is."""
+    if machine.device == "cpu":
+        return "small, for few scans and little time"
+    return "as wide as a card of such memory does quickly"
+
+
+def reckoned(gigabytes: float, batch: int, channels: int, machine: Machine) -> tuple[str, ...]:
+    """What a training takes of a graphics card's memory; nothing to say of a processor's.
+
+    Args:
+        gigabytes: that the items of a step are reckoned to take.
+        batch: how many these are.
+        channels: at the finest level.
+        machine: that it is planned for.
+    """
+    if machine.device == "cpu":
+        return ()
+    return (
+        f"memory: {batch} a step and {channels} channels at the finest level, in the manner of "
+        f"nnU-Net, are reckoned at {gigabytes:.2g} GB of the card's {machine.gigabytes:.0f}; this was "
+        "not measured on a card: if memory runs out, make batch_size or window smaller in the plan",
+    )
+
+
 def loss(output: type[Output], fingerprint: Fingerprint) -> str:
     """What training makes small, and why."""
     kinds = (kind for kind in _LOSSES if issubclass(output, kind))

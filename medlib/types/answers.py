@@ -42,12 +42,13 @@ class Category(Answer):
 
 @dataclass(frozen=True)
 class Categories(Answer):
-    """Several answers out of a fixed vocabulary: for each word of it, yes or no.
+    """Several answers out of a fixed vocabulary: for each word of it, yes or no, or nobody knows.
 
     Args:
         names: those that are answered yes, perhaps none. Kept in the vocabulary's order, so that
             equal answers are equal values.
         vocabulary: all that could be.
+        unknown: those of which nobody knows; likewise.
 
     Raises:
         ValueError: for a name that is not in the vocabulary or is given twice, and for a
@@ -57,21 +58,40 @@ class Categories(Answer):
         >>> seen = Categories(("effusion",), ("effusion", "nodule"))
         >>> seen.vector
         tensor([ True, False])
+        >>> Categories(("effusion",), ("effusion", "nodule"), unknown=("nodule",)).answered
+        (True, None)
     """
 
     names: tuple[str, ...]
     vocabulary: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _answerable(self.names, self.vocabulary)
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"an answer is given twice: {', '.join(self.names)}")
-        object.__setattr__(self, "names", tuple(w for w in self.vocabulary if w in self.names))
+        _answerable((*self.names, *self.unknown), self.vocabulary)
+        if len({*self.names, *self.unknown}) != len(self.names) + len(self.unknown):
+            raise ValueError(f"an answer is given twice: {', '.join((*self.names, *self.unknown))}")
+        for part in ("names", "unknown"):
+            said = getattr(self, part)
+            object.__setattr__(self, part, tuple(w for w in self.vocabulary if w in said))
+
+    @property
+    def answered(self) -> tuple[bool | None, ...]:
+        """Yes or no for each word of the vocabulary; None where nobody knows."""
+        return tuple(None if w in self.unknown else w in self.names for w in self.vocabulary)
 
     @property
     def vector(self) -> Tensor:
-        """(n,) bool: yes or no for each word of the vocabulary."""
-        return torch.tensor([word in self.names for word in self.vocabulary], dtype=torch.bool)
+        """(n,) bool: yes or no for each word of the vocabulary.
+
+        Raises:
+            ValueError: where nobody knows of one: that is not no.
+        """
+        if self.unknown:
+            raise ValueError(
+                f"of {', '.join(self.unknown)} nobody knows, which is neither yes nor no; see "
+                "Categories.answered"
+            )
+        return torch.tensor(self.answered, dtype=torch.bool)
 
 
 def _answerable(names: Sequence[str], vocabulary: Sequence[str]) -> None:

@@ -28,7 +28,8 @@ def to_numpy(value: Kind) -> Array:
     points, clouds, contours     (n, 3), LPS millimetres, float64
     boxes                        (n, 8, 3), LPS millimetres, float64
     a category                   (), int64: its place in the vocabulary
-    categories                   (n,), bool: one for each word of the vocabulary
+    categories                   (n,), bool: one for each word of the vocabulary; those of which
+                                 something is unknown are refused
     a measurement                (), float64, in its own unit
     ===========================  ===============================================================
 

@@ -136,7 +136,9 @@ def _(value: Belief) -> str:
 
 @describe.register
 def _(value: Categories) -> str:
-    return f"{', '.join(value.names) or 'none'} (of {', '.join(value.vocabulary)})"
+    known = [word for word in value.vocabulary if word not in value.unknown]
+    open_ = f"; unknown: {', '.join(value.unknown)}" if value.unknown else ""
+    return f"{', '.join(value.names) or 'none'} (of {', '.join(known) or 'none'}{open_})"
 
 
 @describe.register

@@ -163,7 +163,10 @@ def _(value: Belief, pairs: Any) -> Belief:
 @swap_sides.register
 def _(value: Categories, pairs: Any) -> Categories:
     partners = _partners(value.vocabulary, pairs)
-    return replace(value, names=tuple(partners.get(n, n) for n in value.names))
+    names, unknown = (
+        tuple(partners.get(n, n) for n in said) for said in (value.names, value.unknown)
+    )
+    return replace(value, names=names, unknown=unknown)
 
 
 @swap_sides.register

@@ -80,6 +80,7 @@ def values():
     yield Contours([[0, 0, 0], [1, 0, 0], [0, 1, 0]], (3,), (1,), TABLE)
     yield Category("benign", ("benign", "malignant"))
     yield Categories((), ("effusion", "nodule"))
+    yield Categories((), ("effusion", "nodule"), unknown=("nodule",))
     yield Measurement(0.1 + 0.2, "ml", "liver volume")
 
 

@@ -33,6 +33,44 @@ def drawn(seed, cases, *, exclusive=True):
     return beliefs, [Categories(tuple(w for w in WORDS if draw.random() < 0.5), WORDS) for _ in true]  # fmt: skip
 
 
+def test_cases_of_which_a_word_is_unknown_are_as_if_they_were_not_there():
+    """Figures, and the intervals of them: each word's are those of the cases that are known."""
+    beliefs, truths = drawn(3, 24, exclusive=False)
+    within = [k % 2 for k in range(24)]
+    partly = [
+        Categories(tuple({*t.names} - {"malignant"}), WORDS, unknown=("malignant",)) if k < 9 else t
+        for k, t in enumerate(truths)
+    ]
+    weights = np.random.default_rng(0).integers(0, 3, (5, 24)).astype(float)
+
+    def of_word(word, cases):
+        """The same of one word alone."""
+        of = WORDS.index(word)
+        alone = [Belief((beliefs[k].shares[of],), (word,), exclusive=False) for k in cases]
+        true = [Categories(tuple({*truths[k].names} & {word}), (word,)) for k in cases]
+        found = figures(alone, true, within=[within[k] for k in cases])
+        return {name: figure(weights[:, cases]) for name, figure in found.items()}
+
+    every = [of_word(w, range(9, 24) if w == "malignant" else range(24)) for w in WORDS]
+    found = figures(beliefs, partly, within=within)
+    for name in ("AUROC", "average precision", "balanced accuracy"):
+        expected = np.mean([one[name] for one in every], axis=0)
+        assert found[name](weights) == pytest.approx(expected), name
+    sure = [
+        (share, word in truth.names)
+        for belief, truth in zip(beliefs, partly, strict=True)
+        for word, share in zip(WORDS, belief.shares, strict=True)
+        if word not in truth.unknown
+    ]
+    assert len(sure) == 3 * 24 - 9
+    gaps = np.bincount([int(s * 10) for s, _ in sure], [s - t for s, t in sure], 10)
+    assert once(found["calibration error"], 24) == pytest.approx(np.abs(gaps).sum() / len(sure))
+    scores = scored(zip(map(str, range(24)), beliefs, partly, strict=True))
+    assert [isnan(scores.cases[str(k)]["malignant"]) for k in (0, 8, 9)] == [True, True, False]
+    silent = [Categories((), WORDS, unknown=WORDS)] * 24
+    assert all(isnan(once(figure, 24)) for figure in figures(beliefs, silent).values())
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=20))
 def test_average_precision_is_monais_and_its_definition(rows):

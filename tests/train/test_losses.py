@@ -66,6 +66,23 @@ def test_of_answers_it_is_torchs():
     assert float(found) == 6
 
 
+def test_nothing_is_learned_of_a_question_that_nobody_answered():
+    words = ("a", "b", "c")
+    logits = torch.randn(2, 3, requires_grad=True)
+    targets = Categories(("b",), words, unknown=("a",)), Categories((), words, unknown=("b", "c"))
+    found = loss(logits, *targets, smoothing=0.2)
+    found.backward()
+    known = torch.tensor([[False, True, True], [True, False, False]])
+    assert torch.equal(logits.grad != 0, known)
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[known], torch.tensor([0.9, 0.1, 0.1])
+    )
+    torch.testing.assert_close(found, wanted)
+    nothing = loss(logits, *[Categories((), words, unknown=words)] * 2)
+    assert float(nothing) == 0  # and not NaN, which would end the training
+    nothing.backward()
+
+
 def test_targets_that_do_not_belong_together_are_refused():
     words = ("a", "b")
     with pytest.raises(ValueError, match=r"vocabularies differ .* item 1 has b, a"):

@@ -258,6 +258,10 @@ def test_answers():
     assert found["nodule", "accuracy"] == found["fracture", "accuracy"] == 1
     assert found["", "F1"] == pytest.approx(2 / 3)
     assert math.isnan(told(metrics(Categories((), words), Categories((), words)))["", "F1"])
+    partly = Categories(("nodule",), words, unknown=("effusion",))
+    found = told(metrics(Categories(("effusion", "nodule"), words), partly))
+    assert math.isnan(found["effusion", "accuracy"])
+    assert (found["nodule", "accuracy"], found["", "F1"]) == (1.0, 1.0)
 
 
 def test_measurements_are_compared_in_one_unit_or_not_at_all():

@@ -26,8 +26,9 @@ from medlib.data import (
 )
 from medlib.models import ModelOutput, libraries
 from medlib.train import Callback, CutMix, Learner, Mixup, find_rate
+from medlib.train.own_loss import told
 from medlib.transforms import Normalise, Pipeline
-from medlib.types import Labels, Radiograph
+from medlib.types import Categories, Labels, Radiograph
 
 SIZE = (1, 32, 32)
 KEPT = held_out(["p_2", "p_5"])
@@ -176,6 +177,14 @@ def test_mixed_scans_are_refused(made, mix):
 def test_a_single_question_is_not_learned_as_a_number(made):
     with pytest.raises(ValueError, match=r"^p_\d: shines is a single question"):
         made(CategoriesBlock(("shines",)), 1).fit_one_cycle(epochs=1)
+
+
+def test_what_nobody_knows_is_not_told_to_be_no():
+    words = ("large", "shines")
+    answered = Categories(("large",), words)
+    assert told(answered, CategoriesBlock(words).output).tolist() == [1.0, 0.0]
+    with pytest.raises(ValueError, match=r"of shines nobody knows, .* take for no"):
+        told(replace(answered, unknown=("shines",)), CategoriesBlock(words).output)
 
 
 def test_a_network_that_answers_otherwise_is_told_what_is_needed(made):

@@ -19,8 +19,10 @@ from medlib.infer import (
 from medlib.models import Architecture
 from medlib.train import Fingerprint, Plan, plan_for
 from medlib.train.fingerprint import Intensities, Structure
+from medlib.train.levels import channels
 from medlib.train.machine import Machine
 from medlib.train.precision import miscalculated
+from medlib.train.room import gigabytes_of
 from medlib.transforms import RandomAffine
 from medlib.types import CTVolume, MRVolume
 
@@ -189,6 +191,88 @@ def test_a_window_is_for_the_memory_that_there_is(extent, spacing, gigabytes, de
     assert small <= large * 1.3  # windows are rounded to what can be halved
     plan = plan_for(found, MaskOutput, machine=Machine(device, gigabytes, 4))
     assert plan.workers == (3 if device == "cuda" else 0)
+
+
+def card(gibibytes):
+    return Machine("cuda", gibibytes * 1.0737, cores=8)
+
+
+def reckoned(plan, classes):
+    arguments = plan.architecture.arguments
+    each = gigabytes_of(arguments["channels"], arguments["strides"], plan.window, classes)
+    return plan.batch_size * each
+
+
+ORGANS = tuple(Structure(f"organ {n}", 0.01, (60.0, 60.0, 60.0), 90) for n in range(7))
+ABDOMEN = {"extent": (500, 400, 400), "spacing": (1.5, 0.8, 0.8), "structures": ORGANS}
+
+
+def test_a_larger_card_sees_more_at_once_by_a_wider_network():
+    """As nnU-Net's presets: 128 voxels along each axis for 8 GiB, some 160 for 24, up to 192 for 80."""
+    found = fingerprint(**ABDOMEN, cases=100)
+    windows = []
+    for gibibytes in (8, 12, 24, 80):
+        plan = plan_for(found, MaskOutput, machine=card(gibibytes))
+        assert plan.architecture.arguments["channels"][0] == 32
+        assert max(plan.architecture.arguments["channels"]) == 320
+        assert 2 <= plan.batch_size <= 8
+        assert reckoned(plan, classes=8) <= 0.85 * gibibytes * 1.0737 - 1
+        assert "not measured on a card" in plan.reasons[-1]
+        windows.append(np.prod(plan.window))
+    assert windows == sorted(windows)
+    for voxels, side in zip(windows, (128, 137, 154, 188), strict=True):
+        assert 0.6 * side**3 < voxels < 1.1 * side**3
+    alone = plan_for(found, MaskOutput, machine=CPU)
+    assert alone.architecture.arguments["channels"][:2] == [16, 32]
+    assert (alone.batch_size, alone.rate) == (2, 4e-3)
+    assert not any("nnU-Net" in reason for reason in alone.reasons)
+
+
+def test_small_scans_are_seen_many_at_a_time_but_never_most_of_them():
+    def batch(cases, output=MaskOutput):
+        found = fingerprint((35, 51, 35), (1, 1, 1), cases=cases)
+        return plan_for(found, output, machine=card(24)).batch_size
+
+    assert batch(3) == 2
+    assert 2 < batch(120) < 8
+    assert batch(1000) == 8
+    assert (batch(10, BeliefOutput), batch(1000, BeliefOutput)) == (4, 8)
+
+
+def test_of_many_structures_less_is_seen_at_once():
+    many = tuple(Structure(f"bone {n}", 0.001, (60.0, 60.0, 60.0), 90) for n in range(104))
+    found = fingerprint(**ABDOMEN | {"structures": many}, cases=100)
+    plan = plan_for(found, MaskOutput, machine=card(8))
+    assert plan.batch_size == 2
+    assert reckoned(plan, classes=105) <= 0.85 * 8.6
+    assert np.prod(plan.window) < 100**3
+
+
+@given(extents, spacings, st.floats(2, 80), st.sampled_from((MaskOutput, *WHOLE)))
+def test_a_plan_for_a_card_keeps_to_its_memory(extent, spacing, gibibytes, output):
+    found = fingerprint(extent, spacing, structures=ORGANS, cases=50)
+    plan = plan_for(found, output, machine=card(gibibytes))
+    assert reckoned(plan, classes=8) <= 0.9 * gibibytes
+    assert not any(np.array(plan.window) % plan.architecture.divisor)
+
+
+@pytest.mark.parametrize("strides", [((2, 2, 2),) * 3, ((1, 2, 2), (2, 2, 2))])
+def test_no_less_memory_is_reckoned_than_a_network_keeps(strides):
+    """Bytes that are kept for the way back, counted on a processor; a card keeps half (bf16)."""
+    widths, window, classes = channels(strides), (32, 32, 32), 5
+    network = Architecture.residual_unet(channels=widths, strides=strides).build(1, classes)
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        answer = network(torch.randn(1, 1, *window))
+    assert answer.requires_grad  # what was kept is there as long as it is
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    used = sum(size for place, size in kept.items() if place not in weights) / 2
+    assert used < gigabytes_of(widths, strides, window, classes) * 1e9 < 8 * used
 
 
 def test_why_nothing_is_mirrored_is_said():

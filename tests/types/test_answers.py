@@ -25,6 +25,18 @@ def test_several_answers():
     assert pickle.loads(pickle.dumps(value)) == value
 
 
+def test_what_nobody_knows_is_neither_yes_nor_no():
+    value = Categories(("effusion",), FINDINGS, unknown=("cardiomegaly",))
+    assert value.answered == (True, False, None)
+    assert value != Categories(("effusion",), FINDINGS)
+    with pytest.raises(ValueError, match="of cardiomegaly nobody knows"):
+        _ = value.vector
+    with pytest.raises(ValueError, match="twice: effusion, effusion"):
+        Categories(("effusion",), FINDINGS, unknown=("effusion",))
+    with pytest.raises(ValueError, match="'cyst' is not one of"):
+        Categories((), FINDINGS, unknown=("cyst",))
+
+
 @pytest.mark.parametrize(
     ("names", "vocabulary", "error", "words"),
     [

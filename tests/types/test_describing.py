@@ -74,6 +74,7 @@ class Contrast(CTVolume):
         (Category("a", ("a", "b")), "a (of a, b)"),
         (Categories((), ("a", "b")), "none (of a, b)"),
         (Categories(("b",), ("a", "b")), "b (of a, b)"),
+        (Categories(("b",), ("a", "b", "c"), ("a",)), "b (of b, c; unknown: a)"),
         (Measurement(12.345, "mm", "long axis"), "long axis 12.3 mm"),
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, Kind) else None,

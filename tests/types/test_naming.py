@@ -126,6 +126,7 @@ VALUES = {
     "points": (Points([[0, 0, 0], [1, 1, 1]], SIDES), SIDES),
     "category": (Category("kidney_left", SIDES), SIDES),
     "categories": (Categories(("kidney_left",), SIDES), SIDES),
+    "categories partly known": (Categories((), SIDES, unknown=("kidney_left",)), SIDES),
     "measurement": (Measurement(1, "ml", "kidney_left"), ("kidney_left",)),
     "volumes": (
         MultiVolume(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from statistics import fmean, pstdev
 
 import torch
@@ -50,7 +51,7 @@ class CategoryBlock(Block):
 
 @dataclass(frozen=True)
 class CategoriesBlock(Block):
-    """Several yes-or-no answers about the whole scan.
+    """Several yes-or-no answers about the whole scan, of which some may be unknown.
 
     Args:
         columns: of the table that the answers come from, a column a question.
@@ -69,14 +70,15 @@ class CategoriesBlock(Block):
         return BeliefOutput(self.columns, exclusive=False)
 
     def read(self, case: Case, *, on: Grid) -> Categories:
-        """The questions that are answered yes."""
-        true = [column for column in self.columns if _yes(case, column)]
-        return Categories(tuple(true), self.columns)
+        """The questions that are answered yes, and those of which the table says nothing."""
+        unknown = tuple(column for column in self.columns if column not in case.answers)
+        true = [column for column in self.columns if column in case.answers and _yes(case, column)]
+        return Categories(tuple(true), self.columns, unknown)
 
     def tensor(self, value: Kind) -> Tensor:
-        """Yes or no: (question,), float32."""
+        """Yes or no, NaN where nobody knows: (question,), float32."""
         assert isinstance(value, Categories)
-        return value.vector.float()
+        return torch.tensor([nan if yes is None else float(yes) for yes in value.answered])
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,10 @@ class WordsInput(Input):
     def empty(self, value: Kind) -> tuple[float, ...]:
         """The words: they hold beyond the scan too."""
         assert isinstance(value, Category | Categories)
+        if isinstance(value, Categories) and value.unknown:
+            raise ValueError(
+                f"of {', '.join(value.unknown)} nobody knows, and a network can only be shown yes or no"
+            )
         said = (value.name,) if isinstance(value, Category) else value.names
         require("word", said, self.vocabulary, self.name)
         return tuple(float(word in said) for word in self.vocabulary)
