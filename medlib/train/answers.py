@@ -97,7 +97,7 @@ def of_known(
         array([1.])
     """
     known = np.flatnonzero(~np.isnan(true))
-    whose = None if within is None else [within[k] for k in known]
+    whose = None if within is None else [within[int(k)] for k in known]
     inner = figure(shares[known], true[known] == 1, within=whose)
     return lambda weights: inner(weights[:, known])
 
