@@ -78,12 +78,12 @@ class Which:
 
 
 def since_first(entry: Entry) -> str:
-    """When the study was made, among those of its patient, for everybody; empty where there is one."""
+    """When the study was made, among those of its patient, for everybody; empty if alone."""
     when = entry.when
+    if when.day is None:
+        return "when is not known" if when.studies else ""
     if when.studies < 2:
         return ""
-    if when.day is None:
-        return "when is not known"
     return f"+{when.day} day{'' if when.day == 1 else 's'}" if when.day else "first study"
 
 

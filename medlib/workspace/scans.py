@@ -354,7 +354,7 @@ class Scans:
         query = select(ScanFile).join(Scan, ScanFile.scan_id == Scan.id)
         with self._database.reading() as session:
             rows = [*session.scalars(query.where(Scan.series.is_(None), ScanFile.place == 0))]
-        described = {}
+        described: dict[int, tuple[Series, str, Examination]] = {}
         for row in rows:
             with suppress(*FILE_ERRORS, ValueError):
                 described[row.scan_id] = _described(self.file(row), "dicom")
@@ -444,9 +444,9 @@ def _by_time(entry: Entry) -> tuple[object, ...]:
 def _times(session: Session) -> dict[str, When]:
     """When each study was made."""
     of_patient: dict[int, list[tuple[str, int | None, int | None]]] = {}
-    columns = (Study.patient_id, Study.key, Study.day, Study.second)
-    for patient, *said in session.execute(select(*columns)):
-        of_patient.setdefault(patient, []).append((said[0], said[1], said[2]))
+    query = select(Study.patient_id, Study.key, Study.day, Study.second)
+    for patient, study, day, second in session.execute(query):
+        of_patient.setdefault(patient, []).append((study, day, second))
     return {k: when for days in of_patient.values() for k, when in among(days).items()}
 
 

@@ -16,7 +16,7 @@ class When:
     Args:
         day: days after the patient's first study in the workspace; None where nobody knows.
         second: of that day; None where nobody knows.
-        studies: how many studies of the patient there are.
+        studies: of how many of the patient's studies the day is known.
 
     Example:
         >>> first, second = When(0, 3600, 2), When(183, None, 2)
@@ -26,7 +26,7 @@ class When:
 
     day: int | None = None
     second: int | None = None
-    studies: int = 1
+    studies: int = 0
 
     @property
     def key(self) -> tuple[bool, int, bool, int]:
@@ -62,9 +62,10 @@ def among(days: Iterable[tuple[str, int | None, int | None]]) -> dict[str, When]
         When(day=100, second=None, studies=2)
     """
     there = list(days)
-    first = min((day for _, day, _ in there if day is not None), default=0)
+    known = [day for _, day, _ in there if day is not None]
+    first = min(known, default=0)
     return {
-        study: When(None if day is None else day - first, second, len(there))
+        study: When(None if day is None else day - first, second, len(known))
         for study, day, second in there
     }
 

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from small_scans import ORGANS, add_scan, painted
-from sqlalchemy import Column, MetaData, Table, create_engine, inspect, make_url, select
+from sqlalchemy import Column, MetaData, Table, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import IntegrityError
 
 import medlib.workspace
@@ -75,6 +75,10 @@ def copy_rows(rows, old):
         bare = Table(table.name, MetaData(), *(Column(c.name, c.type) for c in shared))
         if found:
             old.execute(bare.insert(), found)
+        column = table.autoincrement_column
+        if found and column is not None and old.dialect.name == "postgresql":
+            sequence = func.pg_get_serial_sequence(table.name, column.name)
+            old.execute(select(func.setval(sequence, max(row[column.name] for row in found))))
 
 
 def said(workspace):
