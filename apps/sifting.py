@@ -25,7 +25,8 @@ class Sieve:
     """Which scans are to be seen.
 
     Args:
-        text: in the name, the patient's made-up name, a tag, a warning, or why it was sent back.
+        text: in the name, the patient's made-up name, what tells the series from others, a tag, a
+            warning, or why it was sent back.
         statuses: any of these; all if empty.
         reader: whose; None for anybody's, empty for nobody's.
         tags: all of these.
@@ -41,7 +42,7 @@ class Sieve:
     def passes(self, entry: Entry, complaints: Complaints) -> bool:
         """Whether a scan is to be seen."""
         scan = entry.scan
-        said = [scan.name, entry.patient, *entry.tags, *map(str, scan.warnings)]
+        said = [scan.name, entry.patient, entry.series.words, *entry.tags, *map(str, scan.warnings)]
         words = " ".join([*said, *complaints.get(scan.id, ())])
         return (
             self.text.casefold() in words.casefold()

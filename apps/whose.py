@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
 
 import streamlit as st
 from desk import Desk
+from which import Which, since_first
 from wording import plain
 
 from medlib.io.files import FILE_ERRORS
 from medlib.workspace import Entry, Examination, Person, Workspace
+from medlib.workspace.timing import date_of
 
 _SEXES = {"F": "female", "M": "male", "O": "other sex"}
 _AGES = {"Y": "years", "M": "months", "W": "weeks", "D": "days"}
@@ -26,7 +28,8 @@ def whose(here: Desk, entry: Entry) -> str:
     who = identities.who(entry.patient)
     if who is None:
         return f"patient {entry.patient} (no name was kept)"
-    then = _examination(here.workspace, entry.scan.id, entry.scan.digest)
+    in_files = _examination(here.workspace, entry.scan.id, entry.scan.digest)
+    then = replace(in_files, made=identities.made(entry.study))
     said = [who.name or "no name", f"ID {who.number}" if who.number else ""]
     said += [_SEXES.get(then.sex, then.sex), *_ages(who, then)]
     if then.made:
@@ -35,8 +38,11 @@ def whose(here: Desk, entry: Entry) -> str:
 
 
 def say_whose(here: Desk, entry: Entry) -> None:
-    """One line over the scan: whoever compares it with the archive sees whom he has before him."""
-    st.markdown(f"**{plain(whose(here, entry))}** · {plain(entry.scan.name)}")
+    """A line over the scan: whoever compares it with the archive sees whom and what he has before him."""
+    which = Which.seen_by(here)
+    said = [entry.scan.name, since_first(entry), which.series(entry)]
+    more = " · ".join(plain(part) for part in said if part)
+    st.markdown(f"**{plain(whose(here, entry))}** · {more}")
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -50,7 +56,7 @@ def _examination(_workspace: Workspace, scan: int, digest: str) -> Examination:
 
 def _ages(who: Person, then: Examination) -> list[str]:
     """When the patient was born, and how old he was when the study was made, as far as is known."""
-    born, made = _date(who.born), _date(then.made)
+    born, made = date_of(who.born), date_of(then.made)
     said = [f"born {_day(who.born)}"] if who.born else []
     if born and made and born <= made:
         years = made.year - born.year - ((made.month, made.day) < (born.month, born.day))
@@ -68,12 +74,5 @@ def _day(text: str) -> str:
         >>> _day("19500301"), _day("1950")
         ('1950-03-01', '1950')
     """
-    known = _date(text)
+    known = date_of(text)
     return known.isoformat() if known else text
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if len(text) == 8 and text.isdecimal() else None
-    except ValueError:
-        return None

@@ -13,8 +13,9 @@ from remarks import remarks
 from serving.older import address
 from serving.shelf import Case, Shelf
 from serving.turning import upright
-from sifting import Complaints, Sieve, complaints_of, following, kept
+from sifting import Sieve, complaints_of, following, kept
 from viewer.component import Shown, Window, viewer, windows_of
+from which import Which
 from whose import say_whose
 from wording import plain
 
@@ -43,7 +44,7 @@ def page(here: Desk) -> None:
         st.page_link("pages/worklist.py", label="To the worklist", icon=":material/list:")
         return
     with st.sidebar:
-        scan = choose(everything, sieve, complaints_of(here.workspace))
+        scan = choose(here, everything, sieve)
         names = {row.id: row.name for row in sets}
         if st.session_state.get(_SET) not in names:
             st.session_state[_SET] = chosen_label_set([*names])
@@ -111,9 +112,10 @@ def say_sent_back(here: Desk, case: Case) -> None:
             )
 
 
-def choose(everything: Sequence[Entry], sieve: Sieve, complaints: Complaints) -> int:
+def choose(here: Desk, everything: Sequence[Entry], sieve: Sieve) -> int:
     """The number of the scan to be labelled, of those that the worklist shows."""
-    names = {entry.scan.id: entry.scan.name for entry in everything}
+    complaints, which = complaints_of(here.workspace), Which.seen_by(here)
+    names = {entry.scan.id: which.name(entry) for entry in everything}
     shown = [entry.scan.id for entry in everything if sieve.passes(entry, complaints)]
     if _NEXT in st.session_state:
         st.session_state[_SCAN] = st.session_state.pop(_NEXT)

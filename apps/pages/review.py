@@ -8,7 +8,8 @@ from plainly import said_plainly
 from reviewing.choosing import choose
 from reviewing.deciding import decide, say_decisions
 from reviewing.looking import compare, compare_drawn, look
-from reviewing.queue import Item, Turn, everything, prior_of
+from reviewing.priors import choose_other
+from reviewing.queue import Item, Turn, everything
 from reviewing.signing import sign, tell_drawn
 from whose import say_whose
 from wording import plain
@@ -41,7 +42,7 @@ def page(here: Desk) -> None:
         is_blind = isinstance(item, Item) and item.is_blind
         comments(here, item.entry.scan.id, is_blind=is_blind)
     say_whose(here, item.entry)
-    other = prior_of(here, item)
+    other = choose_other(here, item)
     look(here, item, other)
     if isinstance(item, Item):
         compare(here, item, other)

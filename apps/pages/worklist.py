@@ -15,6 +15,7 @@ from ranking import rank
 from serving.errands import Errand
 from sifting import Sieve, complaints_of, keep, kept
 from watching import watch
+from which import Which, since_first
 from whose import whose
 from wording import plain
 
@@ -27,6 +28,7 @@ _ORDERS: dict[Order, str] = {
     "name": "name",
     "added": "newest first",
     "usefulness": "most useful to label next",
+    "made": "by patient, the oldest study first",
 }
 _ANYBODY, _NOBODY = "anybody's", "nobody's"
 _COLOURS = {
@@ -68,8 +70,10 @@ def page(here: Desk) -> None:
         together(here, seen, everything)
     to_review = {row.scan_id for row in here.workspace.models.predictions()}
     to_review |= {one.scan for one in here.workspace.signing.waiting() if one.signable(here.person)}
+    which = Which.seen_by(here)
     for entry in seen:
-        line(here, entry, complaints.get(entry.scan.id, ()), is_open=entry.scan.id in to_review)
+        of_scan = complaints.get(entry.scan.id, ())
+        line(here, entry, which, of_scan, is_open=entry.scan.id in to_review)
     turn(number, pages, len(shown))
 
 
@@ -110,7 +114,9 @@ def sifted(
     text, status, reader, tag, order = st.columns([3, 3, 2, 2, 3])
     whose = reader.selectbox("Reader", [_ANYBODY, _NOBODY, *readers], key="worklist reader")
     sieve = Sieve(
-        text.text_input("Search", key="worklist text", placeholder="name, patient, tag").strip(),
+        text.text_input(
+            "Search", key="worklist text", placeholder="name, patient, series, tag"
+        ).strip(),
         tuple(status.multiselect("Status", [*Status], format_func=str, key="worklist status")),
         {_ANYBODY: None, _NOBODY: ""}.get(whose, whose),
         tuple(tag.multiselect("Tags", tags, key="worklist tags")),
@@ -179,7 +185,9 @@ def told_of_ranking(errand: Errand) -> None:
         st.caption("Worked out.")
 
 
-def line(here: Desk, entry: Entry, complaints: Sequence[str], *, is_open: bool) -> None:
+def line(
+    here: Desk, entry: Entry, which: Which, complaints: Sequence[str], *, is_open: bool
+) -> None:
     """A scan, to be chosen or opened."""
     scan = entry.scan
     with st.container(border=True):
@@ -190,6 +198,7 @@ def line(here: Desk, entry: Entry, complaints: Sequence[str], *, is_open: bool) 
                 entry,
                 here.site.thumbnails.link(scan.id, here.person),
                 whose(here, entry),
+                (since_first(entry), which.series(entry)),
                 complaints,
             )
         )
@@ -206,13 +215,16 @@ def open_in(scan: int, where: str) -> None:
     st.switch_page(where)
 
 
-def told(entry: Entry, picture: str, patient: str, complaints: Sequence[str] = ()) -> str:
+def told(
+    entry: Entry, picture: str, patient: str, which: Sequence[str], complaints: Sequence[str]
+) -> str:
     """A scan as HTML; whatever comes from files or people is but text in it."""
     scan, grid = entry.scan, Grid.from_dict(entry.scan.grid)
     tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in entry.tags)
     voxels = "×".join(map(str, reversed(grid.shape)))
     spacing = "×".join(f"{mm:.3g}" for mm in reversed(grid.spacing))
     facts = f"{_KINDS.get(scan.kind, scan.modality or 'kind not stated')}, {voxels}, {spacing} mm"
+    series = " · ".join(filter(None, which))
     notes = "".join(
         f'<div class="note">&#9888; {escape(str(warning))}</div>'
         for warning in (*complaints, *scan.warnings)
@@ -222,7 +234,7 @@ def told(entry: Entry, picture: str, patient: str, complaints: Sequence[str] = (
     reader = f"<div>{escape(scan.reader)}</div>" if scan.reader else ""
     return (
         f'<div class="scan"><img loading="lazy" src="{escape(picture)}" alt="">'
-        f"<div><b>{escape(scan.name)}</b> {tags}<div>{escape(patient)}</div>"
+        f"<div><b>{escape(scan.name)}</b> {tags}<div>{escape(patient)}</div><div>{escape(series)}</div>"
         f'<div class="facts">{escape(facts)}</div>{notes}</div>'
         f'<div class="state"><span style="color:{_COLOURS[scan.status]}">&#9679;</span> '
         f"{escape(str(scan.status))}{reader}</div></div>"

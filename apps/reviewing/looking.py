@@ -14,30 +14,32 @@ from serving.shelf import Case, Shelf
 from serving.turning import upright
 from training.words import table
 from viewer.component import Shown, Window, viewer, windows_of
-from wording import plain
 
 from medlib.planes import focus
 from medlib.space import Grid
 from medlib.space.grid import FloatArray
 from medlib.types import Labels
-from medlib.workspace import Content, Entry, Seen
+from medlib.workspace import Content, Seen
 from medlib.workspace.schema import Version
 from reviewing.choosing import KEYS
 from reviewing.compared import heads, rows_of, sizes_of
 from reviewing.correcting import label_of
 from reviewing.entries import beside
+from reviewing.priors import Other, say_other
 from reviewing.queue import ByHand, Item
 from reviewing.signing import said_of
 
 _BESIDE = "review beside"
 
 
-def compare(here: Desk, item: Item, other: Entry | None) -> None:
+def compare(here: Desk, item: Item, other: Other | None) -> None:
     """The structures' sizes beside the label, and beside the patient's other scan."""
     if not item.is_mask:
         table(*beside(here, item, label_of(here, item)))
         return
     label, elsewhere = label_of(here, item), beside_of(here, item, other)
+    if other is not None:
+        say_other(here, other)
     version = label.id if label and is_begun(label) else 0
     rows = rows_of(here.shelf, item.case, item.prediction.id, version, elsewhere)
     table(heads(rows), [row.cells() for row in rows])
@@ -47,10 +49,12 @@ def compare(here: Desk, item: Item, other: Entry | None) -> None:
         st.caption("Compared only in the slices of the label that are marked as done.")
 
 
-def compare_drawn(here: Desk, item: ByHand, other: Entry | None) -> None:
+def compare_drawn(here: Desk, item: ByHand, other: Other | None) -> None:
     """What people said: sizes, beside the model's where one has looked, answers, landmarks."""
     if outline := item.version(Content.MASK):
         elsewhere = beside_of(here, item, other)
+        if other is not None:
+            say_other(here, other)
         if found := here.shelf.predicted(item.case):
             rows = rows_of(here.shelf, item.case, found.id, outline.id, elsewhere)
             table(heads(rows), [row.cells() for row in rows])
@@ -60,11 +64,11 @@ def compare_drawn(here: Desk, item: ByHand, other: Entry | None) -> None:
         table(("what", "people say"), said)
 
 
-def beside_of(here: Desk, item: Item | ByHand, other: Entry | None) -> tuple[Case, int] | None:
+def beside_of(here: Desk, item: Item | ByHand, other: Other | None) -> tuple[Case, int] | None:
     """The patient's other scan, and the newest version of its label."""
     if other is None:
         return None
-    case = Case(other.scan.id, item.case.label_set)
+    case = Case(other.entry.scan.id, item.case.label_set)
     return case, here.shelf.newest(case)
 
 
@@ -75,7 +79,7 @@ def is_begun(label: Version) -> bool:
 
 
 @st.fragment
-def look(here: Desk, item: Item | ByHand, other: Entry | None) -> None:
+def look(here: Desk, item: Item | ByHand, other: Other | None) -> None:
     """The scan with one layer over it; the patient's other scan beside it, if wanted."""
     with said_plainly():
         layers = offered(here, item) if isinstance(item, Item) else offered_drawn(here, item)
@@ -86,9 +90,9 @@ def look(here: Desk, item: Item | ByHand, other: Entry | None) -> None:
         with left:
             show(here, item.case, laid_over(here, item, layer), "review viewer")
         if right is not None and other is not None:
-            case = Case(other.scan.id, item.case.label_set)
+            case = Case(other.entry.scan.id, item.case.label_set)
             with right:
-                st.caption(plain(other.scan.name))
+                say_other(here, other)
                 labels, version = here.shelf.labels(case), here.shelf.newest(case)
                 show(here, case, Laid(str(case), labels, version), "review other")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serving.shelf import Case
 
-from medlib.workspace import Entry, Seen, Status, Workspace
+from medlib.workspace import Entry, Status, Workspace
 from medlib.workspace.schema import Content, Prediction, Review, Version
 from medlib.workspace.second_reading import Line, line_of
 from medlib.workspace.signing import Drawn
@@ -209,27 +209,3 @@ def turn_of(reviews: Sequence[Review], person: str, *, gave_up: bool = False) ->
     if stands == Standing.DISPUTED:
         return Turn.DISPUTED
     return Turn.SECOND if len(reviews) == 1 and not gave_up else Turn.DECIDED
-
-
-def prior_of(here: Desk, item: Item | ByHand) -> Entry | None:
-    """Another scan of the patient, outlined as a whole by this label set: the newest brought in.
-
-    When either was taken is not known here: it is the other one, and not called the earlier. It is
-    none that this person is still to judge as a second reader.
-    """
-    workspace, label_set = here.workspace, item.case.label_set
-    others = [
-        entry
-        for entry in workspace.scans.list()
-        if entry.patient == item.entry.patient
-        and entry.study != item.entry.study
-        and entry.scan.status != Status.SET_ASIDE
-    ]
-    for entry in sorted(others, key=lambda one: -one.scan.id):
-        head = workspace.versions.head(entry.scan.id, label_set)
-        is_done = head and Seen.from_dict(head.seen).whole
-        if head is None or not is_done or workspace.reviews.held_up([head.id]):
-            continue
-        if not here.shelf.blind.hides(Case(entry.scan.id, label_set), here.person, Content.MASK):
-            return entry
-    return None

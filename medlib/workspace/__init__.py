@@ -15,7 +15,9 @@ from medlib.workspace.people import may
 from medlib.workspace.scans import Entry, Imported
 from medlib.workspace.schema import Content, Decision, Progress, Role, Status
 from medlib.workspace.seen import Merge, Seen, merge
+from medlib.workspace.series import Series
 from medlib.workspace.standing import Standing
+from medlib.workspace.timing import When
 from medlib.workspace.workspace import Workspace
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "Question",
     "Role",
     "Seen",
+    "Series",
     "Standing",
     "Status",
+    "When",
     "Wish",
     "Workspace",
     "WorkspaceError",

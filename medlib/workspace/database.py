@@ -18,7 +18,7 @@ from medlib.workspace.schema import Row
 
 T = TypeVar("T", bound=Row)
 
-SCHEMA = "0002"  # the newest of medlib.workspace.migrations
+SCHEMA = "0003"  # the newest of medlib.workspace.migrations
 _PATIENCE = 60.0  # seconds that a writer waits for the others
 _TURN = 7_201_516_391  # of PostgreSQL's advisory locks, the one that our writers take
 

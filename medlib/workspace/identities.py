@@ -1,4 +1,4 @@
-"""Who patients are: pseudonyms for everybody, names in one table, which can be hidden."""
+"""Who patients are: pseudonyms for everybody; names, dates and free text apart, to be hidden."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from medlib.workspace.database import Database
 from medlib.workspace.events import record
-from medlib.workspace.schema import Identity, Patient, Setting
+from medlib.workspace.headers import Header
+from medlib.workspace.schema import (
+    Description,
+    Identity,
+    Patient,
+    Scan,
+    Setting,
+    Study,
+    StudyDate,
+)
+from medlib.workspace.timing import date_of, second_of
 
 if TYPE_CHECKING:
     from medlib.io import Stack
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 
 _SALT = "pseudonyms"
 _HIDDEN = "names hidden"
+_DAYS = 40_000  # from which a patient's origin is drawn
 
 
 @dataclass(frozen=True)
@@ -57,16 +69,18 @@ class Examination:
         sex: PatientSex (0010,0040): F, M or O.
         age: PatientAge (0010,1010), such as 067Y.
         made: StudyDate (0008,0020), YYYYMMDD.
+        time: StudyTime (0008,0030), HHMMSS.
     """
 
     sex: str = ""
     age: str = ""
     made: str = ""
+    time: str = ""
 
     @classmethod
     def of(cls, file: File) -> Examination:
         """What a DICOM file says."""
-        return cls(*_said(file, "PatientSex", "PatientAge", "StudyDate"))
+        return cls(*_said(file, "PatientSex", "PatientAge", "StudyDate", "StudyTime"))
 
 
 class Identities:
@@ -105,10 +119,41 @@ class Identities:
             row = session.scalars(query.where(Patient.key == patient)).first()
             return None if row is None else Person(row.name, row.number, row.born)
 
+    def made(self, study: str) -> str:
+        """When a study was made (YYYYMMDD), by its pseudonym; empty as :meth:`who` is None."""
+        if self.hidden:
+            return ""
+        query = select(StudyDate.made).join(Study, StudyDate.study_id == Study.id)
+        with self._database.reading() as session:
+            return session.scalar(query.where(Study.key == study)) or ""
+
+    def dates(self) -> Mapping[str, str]:
+        """When studies were made (YYYYMMDD), by their pseudonym; none while names are hidden."""
+        if self.hidden:
+            return {}
+        query = select(Study.key, StudyDate.made).join(StudyDate, StudyDate.study_id == Study.id)
+        with self._database.reading() as session:
+            return {row.key: row.made for row in session.execute(query)}
+
+    def descriptions(self) -> Mapping[int, str]:
+        """What scans' series are called by who sent them; none while names are hidden.
+
+        It is the sender's own text, and may name people: escape it before it is shown in a page.
+        """
+        if self.hidden:
+            return {}
+        with self._database.reading() as session:
+            return {row.scan_id: row.text for row in session.scalars(select(Description))}
+
     def forget(self, *, by: str) -> None:
-        """Remove all names from the workspace."""
+        """Remove all names from the workspace, the dates of studies, and what senders wrote.
+
+        The days between a patient's studies stay; those to studies that come later are not known.
+        """
         with self._database.writing() as session:
-            session.execute(delete(Identity))
+            for kind in (Identity, StudyDate, Description):
+                session.execute(delete(kind))
+            session.execute(update(Patient).values(origin=None))
             record(session, by, "names forgotten", "workspace")
 
     def keep(self, session: Session, patient_id: int, person: Person) -> None:
@@ -118,6 +163,30 @@ class Identities:
                 patient_id=patient_id, name=person.name, number=person.number, born=person.born
             )
         )
+
+    def is_kept(self, session: Session, patient: Patient) -> bool:
+        """Whether it was written down who a patient is."""
+        return session.get(Identity, patient.id) is not None
+
+    def keep_scan(self, session: Session, scan: Scan, text: str, then: Examination) -> None:
+        """Write down what a series was called by who sent it, and on which date it was made."""
+        if text:
+            session.merge(Description(scan_id=scan.id, text=text))
+        if date_of(then.made):
+            session.merge(StudyDate(study_id=scan.study_id, made=then.made))
+
+    def origin(self) -> int:
+        """A day to count a new patient's days from; by chance, so that days tell no date."""
+        return secrets.randbelow(_DAYS)
+
+    def set_day(self, patient: Patient, study: Study, then: Examination) -> None:
+        """Say of a study how long before or after the patient's others it was made.
+
+        Nothing is said where the files give no date, or the patient's origin is forgotten.
+        """
+        made = date_of(then.made)
+        if study.day is None and made is not None and patient.origin is not None:
+            study.day, study.second = made.toordinal() - patient.origin, second_of(then.time)
 
     def pseudonym(self, session: Session, letter: str, key: str) -> str:
         """A name for what a key stands for: the same in this workspace, another in any other.
@@ -136,14 +205,7 @@ class Identities:
         return letter + base64.b32encode(found[:5]).decode()
 
 
-def _plain(text: str) -> str:
-    return "".join(c for c in text.replace("^", " ") if c.isprintable()).strip()[:330]
-
-
-def _said(file: File, *tags: str) -> list[str]:
+def _said(file: File, *keywords: str) -> list[str]:
     """What a DICOM file says under these keywords."""
-    import pydicom
-
-    with file.open() as stream:
-        read = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=[*tags])
-    return [_plain(str(read.get(tag) or "")) for tag in tags]
+    header = Header(file, *keywords)
+    return [header.text(keyword) for keyword in keywords]

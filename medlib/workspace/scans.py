@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,8 @@ from medlib.workspace.events import record
 from medlib.workspace.files import Files, digest_of
 from medlib.workspace.identities import Examination, Identities, Person
 from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
+from medlib.workspace.series import Series
+from medlib.workspace.timing import When, among
 
 if TYPE_CHECKING:
     from medlib.io import Refusal, Stack, Survey
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from medlib.space import Grid
     from medlib.types import Volume
 
-Order = Literal["usefulness", "name", "added"]
+Order = Literal["usefulness", "name", "added", "made"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,19 @@ class Entry:
         patient: whose it is: a pseudonym.
         study: of which examination: a pseudonym.
         tags: in alphabetical order.
+        when: the study was made, among those of the patient.
     """
 
     scan: Scan
     patient: str
     study: str
     tags: tuple[str, ...]
+    when: When
+
+    @property
+    def series(self) -> Series:
+        """Which series of the study it is."""
+        return Series.from_dict(self.scan.series or {})
 
 
 class Scans:
@@ -89,8 +99,9 @@ class Scans:
             by: who does so.
             kind: of the scans, such as ``"ct"``, where the files do not say (NIfTI).
             copy: keep a copy of the files; else they are read where they lie, and must stay there.
-            named: keep patients' names and numbers too, for :attr:`Workspace.identities`: what DICOM
-                says, and the part of other files' names that says whose they are.
+            named: keep patients' names and numbers too, for :attr:`Workspace.identities`, dates of
+                studies, and series' descriptions as they were sent: what DICOM says, and the part
+                of other files' names that says whose they are.
             file_names: call scans that are no DICOM by their files' names instead: only where these
                 name nobody, as in a data set that was published.
             progress: called with how many volumes are done, and of how many. What it raises ends
@@ -129,6 +140,7 @@ class Scans:
         said = "\n".join([part, *(file.digest for file in held)])
         digest = hashlib.sha256(said.encode()).hexdigest()
         person = Person.of(stack) if named else None
+        series, text, then = _described(stack.files[0], stack.source)
         with self._database.writing() as session:
             known = session.scalars(select(Scan).filter_by(digest=digest)).first()
             if known is not None:
@@ -151,14 +163,17 @@ class Scans:
                 grid=stack.grid.to_dict(),
                 digest=digest,
                 warnings=[*stack.warnings, *stack.repairs],
+                series=series.to_dict(),
             )
             session.add(scan)
             session.flush()
             for place, row in enumerate(held):
                 row.scan_id, row.place = scan.id, place
                 session.add(row)
+            self._identities.set_day(patient, study, then)
             if person is not None:
                 self._identities.keep(session, patient.id, person)
+                self._identities.keep_scan(session, scan, text, then)
             record(
                 session, by, "scan added", f"scan {scan.id}",
                 digest=digest, files=len(held), copied=copy, patient=patient.key,
@@ -183,7 +198,7 @@ class Scans:
         key = self._identities.pseudonym(session, "P", whose)
         patient = session.scalars(select(Patient).filter_by(key=key)).first()
         if patient is None:
-            patient = Patient(key=key)
+            patient = Patient(key=key, origin=self._identities.origin())
             session.add(patient)
             session.flush()
         key = self._identities.pseudonym(session, "S", stack.study)
@@ -219,7 +234,8 @@ class Scans:
             status: only scans that have come so far.
             reader: only this person's.
             tag: only those that bear it.
-            order: by name, the newest first, or the most useful to label next first.
+            order: by name, what was brought in last first, the most useful to label next first, or
+                a patient's oldest study first.
         """
         query = select(Scan, Patient.key, Study.key).join(Study, Scan.study_id == Study.id)
         query = query.join(Patient, Study.patient_id == Patient.id)
@@ -233,10 +249,12 @@ class Scans:
             tags: dict[int, list[str]] = {}
             for row in session.scalars(select(Tag).order_by(Tag.tag)):
                 tags.setdefault(row.scan_id, []).append(row.tag)
-            return [
-                Entry(scan, patient, study, tuple(tags.get(scan.id, ())))
+            when = _times(session)
+            entries = [
+                Entry(scan, patient, study, tuple(tags.get(scan.id, ())), when[study])
                 for scan, patient, study in session.execute(_ordered(query, order))
             ]
+        return sorted(entries, key=_by_time) if order == "made" else entries
 
     def grid(self, scan: int) -> Grid:
         """Where the scan's voxels are."""
@@ -326,6 +344,33 @@ class Scans:
             text = text.replace(name, "a file")
         return text
 
+    def catch_up(self) -> None:
+        """Look at the files of scans that an older medlib brought in: which series they are, and when.
+
+        What cannot be read now is left for the next time.
+        """
+        from medlib.io.files import FILE_ERRORS
+
+        query = select(ScanFile).join(Scan, ScanFile.scan_id == Scan.id)
+        with self._database.reading() as session:
+            rows = [*session.scalars(query.where(Scan.series.is_(None), ScanFile.place == 0))]
+        described: dict[int, tuple[Series, str, Examination]] = {}
+        for row in rows:
+            with suppress(*FILE_ERRORS, ValueError):
+                described[row.scan_id] = _described(self.file(row), "dicom")
+        if not described:
+            return
+        with self._database.writing() as session:
+            for number, (series, text, then) in described.items():
+                scan = found(session, Scan, number)
+                study = found(session, Study, scan.study_id)
+                patient = found(session, Patient, study.patient_id)
+                scan.series = series.to_dict()
+                self._identities.set_day(patient, study, then)
+                if self._identities.is_kept(session, patient):
+                    self._identities.keep_scan(session, scan, text, then)
+            record(session, "medlib", "series looked at", "workspace", scans=len(described))
+
     # --- the worklist ----------------------------------------------------------------------
 
     def tag(self, scan: int, *tags: str, by: str) -> None:
@@ -389,6 +434,27 @@ def _ordered(query: Select[Scan, str, str], order: Order) -> Select[Scan, str, s
         # Databases do not agree on where the unknown goes.
         return query.order_by(Scan.usefulness.is_(None), Scan.usefulness.desc(), Scan.name)
     return query.order_by(*((Scan.added.desc(), Scan.name) if order == "added" else (Scan.name,)))
+
+
+def _by_time(entry: Entry) -> tuple[object, ...]:
+    number = entry.series.number
+    return entry.patient, entry.when.key, entry.study, number is None, number or 0, entry.scan.name
+
+
+def _times(session: Session) -> dict[str, When]:
+    """When each study was made."""
+    of_patient: dict[int, list[tuple[str, int | None, int | None]]] = {}
+    query = select(Study.patient_id, Study.key, Study.day, Study.second)
+    for patient, study, day, second in session.execute(query):
+        of_patient.setdefault(patient, []).append((study, day, second))
+    return {k: when for days in of_patient.values() for k, when in among(days).items()}
+
+
+def _described(file: File, source: str) -> tuple[Series, str, Examination]:
+    """Which series a scan is, what that was called by who sent it, and what is said of the study."""
+    if source != "dicom":
+        return Series(), "", Examination()
+    return *Series.of(file), Examination.of(file)
 
 
 def _made_up_name(session: Session, patient: Patient, modality: str) -> str:

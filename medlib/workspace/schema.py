@@ -151,6 +151,9 @@ class Patient(Row):
     __tablename__ = "patients"
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(20), unique=True)
+    # The day (proleptic Gregorian) that its studies' days are counted from: drawn by chance, and
+    # forgotten with the name.
+    origin: Mapped[int | None]
 
 
 class Identity(Row):
@@ -170,6 +173,16 @@ class Study(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(20), unique=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    day: Mapped[int | None]  # counted from the patient's origin
+    second: Mapped[int | None]  # of the day
+
+
+class StudyDate(Row):
+    """On which date a study was made; as identities, for those who may know."""
+
+    __tablename__ = "study_dates"
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    made: Mapped[str] = mapped_column(String(8))  # StudyDate (0008,0020), YYYYMMDD
 
 
 class Scan(Row):
@@ -191,6 +204,16 @@ class Scan(Row):
     usefulness: Mapped[float | None] = mapped_column(index=True)  # to label next; more is more
     usefulness_reason: Mapped[str] = mapped_column(Text, default="")
     added: Mapped[datetime] = mapped_column(default=now)
+    # As medlib.workspace.series.Series.to_dict; None until its files have been looked at.
+    series: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Description(Row):
+    """A scan's SeriesDescription as it was sent, which may name people; as identities."""
+
+    __tablename__ = "descriptions"
+    scan_id: Mapped[int] = mapped_column(ForeignKey("scans.id"), primary_key=True)
+    text: Mapped[str] = mapped_column(String(330))
 
 
 class ScanFile(Row):

@@ -96,6 +96,7 @@ class Workspace:
         self.jobs = Jobs(self._database)
         self.people = People(self._database)
         self.links = Links(self.folder / "links.key")
+        self.scans.catch_up()
 
     def __enter__(self) -> Self:
         return self

@@ -12,12 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from small_scans import ORGANS, add_scan, painted
-from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy import Column, MetaData, Table, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import IntegrityError
 
 import medlib.workspace
 from medlib.workspace import Decision, Role, Seen, Standing, Workspace
-from medlib.workspace.backup import _copy_rows
 from medlib.workspace.schema import Review, Row
 
 FIRST = "0001"
@@ -57,20 +56,39 @@ def aged(workspace, url):
         config.attributes["connection"] = connection
         command.upgrade(config, FIRST)
     with engine.begin() as old, workspace._database.raw() as rows:
-        _copy_rows(rows, old)
+        copy_rows(rows, old)
     with engine.connect() as connection:
         columns = {one["name"]: one for one in inspect(connection).get_columns("reviews")}
         assert not columns["prediction_id"]["nullable"], "these are the older tables"
     engine.dispose()
 
 
+def copy_rows(rows, old):
+    """What the older tables have room for."""
+    there = inspect(old)
+    for table in Row.metadata.sorted_tables:
+        if not there.has_table(table.name):
+            continue
+        names = {column["name"] for column in there.get_columns(table.name)}
+        shared = [column for column in table.columns if column.name in names]
+        found = [dict(row) for row in rows.execute(select(*shared)).mappings()]
+        bare = Table(table.name, MetaData(), *(Column(c.name, c.type) for c in shared))
+        if found:
+            old.execute(bare.insert(), found)
+        column = table.autoincrement_column
+        if found and column is not None and old.dialect.name == "postgresql":
+            sequence = func.pg_get_serial_sequence(table.name, column.name)
+            old.execute(select(func.setval(sequence, max(row[column.name] for row in found))))
+
+
 def said(workspace):
-    """All rows of all tables."""
+    """All rows of all tables, but for what is drawn by chance."""
     with workspace._database.raw() as connection:
         return {
-            table.name: [tuple(row) for row in connection.execute(table.select().order_by(*key))]
+            table.name: [tuple(row) for row in connection.execute(select(*there).order_by(*key))]
             for table in Row.metadata.sorted_tables
             if (key := [*table.primary_key.columns])
+            and (there := [column for column in table.columns if column.name != "origin"])
         }
 
 

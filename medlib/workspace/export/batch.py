@@ -13,7 +13,9 @@ from medlib.workspace.export.naming import Names
 from medlib.workspace.export.wish import Wish
 from medlib.workspace.schema import Content, LabelSet, Review, Scan, Status, Version
 from medlib.workspace.seen import Seen
+from medlib.workspace.series import Series
 from medlib.workspace.source import TEST, learned_table
+from medlib.workspace.timing import When
 
 if TYPE_CHECKING:
     from medlib.types import Mask
@@ -33,6 +35,8 @@ class Item:
         name: what the export calls it; likewise its patient and its study.
         patient: likewise.
         study: likewise.
+        series: which it is of the study.
+        when: the study was made, among those of the patient.
         is_test: whether it is kept for a last test.
         heads: the versions that count.
         approvals: of each, the reviews that stand behind it.
@@ -42,6 +46,8 @@ class Item:
     name: str
     patient: str
     study: str
+    series: Series
+    when: When
     is_test: bool
     heads: Mapping[Content, Version]
     approvals: Mapping[Content, Sequence[Review]]
@@ -89,6 +95,8 @@ def picked(
             names.scan(entry),
             names.patient(entry),
             names.study(entry),
+            entry.series,
+            entry.when,
             TEST in entry.tags,
             heads,
             {content: approvals[version.id] for content, version in heads.items()},

@@ -11,6 +11,7 @@ from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
 from medlib.workspace.label_sets import questions_of, table_of
 from medlib.workspace.schema import Content
+from medlib.workspace.series import plane_of
 from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ COLUMNS = {
         "patient": "Whose it is: a made-up name. The same patient has the same name in all rows.",
         "study": "Of which examination: a made-up name.",
         "modality": "What made it, as DICOM has it (CT, MR, PT, US, DX); empty where not stated.",
+        "days": "Days from the patient's first study in the workspace to this one, which others that "
+        "are brought in later may change; empty where it is not known.",
+        "series": "The number of the series, as DICOM has it; empty where not stated.",
+        "description": "Those words of the series' description that are known to name nobody, and "
+        "… for others.",
+        "contrast": "yes or no, where a contrast agent is stated in DICOM; else empty.",
+        "plane": "In which the slices lie: axial, coronal, sagittal, oblique.",
+        "slices": "How many.",
+        "slice_spacing_mm": "From the middle of one slice to the next.",
         "split": "test for scans that are kept apart for a last test; else empty.",
         "status": "How far it has come: new, in progress, labelled, reviewed.",
         "label_set": "The list of structures, questions and landmarks that it was labelled by.",
@@ -101,6 +111,7 @@ def _scan(batch: Batch, item: Item) -> dict[str, object]:
         "patient": item.patient,
         "study": item.study,
         "modality": item.scan.modality,
+        **_series(item),
         "split": "test" if item.is_test else "",
         "status": str(item.scan.status),
         "label_set": batch.label_set.name,
@@ -109,6 +120,21 @@ def _scan(batch: Batch, item: Item) -> dict[str, object]:
         "saved": f"{mask.made:%Y-%m-%dT%H:%M:%SZ}" if mask else "",
         "reviewed_by": _reviewers(item, Content.MASK),
         "reviewed": f"{reviews[0].made:%Y-%m-%dT%H:%M:%SZ}" if reviews else "",
+    }
+
+
+def _series(item: Item) -> dict[str, object]:
+    from medlib.space import Grid
+
+    series, grid = item.series, Grid.from_dict(item.scan.grid)
+    return {
+        "days": item.when.day,
+        "series": series.number,
+        "description": series.words,
+        "contrast": {True: "yes", False: "no", None: ""}[series.contrast],
+        "plane": plane_of(grid),
+        "slices": grid.shape[0],
+        "slice_spacing_mm": f"{grid.spacing[0]:.6g}",
     }
 
 
