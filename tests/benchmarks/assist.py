@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from medlib.assist.clicks import decided, looked_at, outline
-from medlib.assist.evidence import WEIGHTS, evidence, rated
+from medlib.assist.clicks import Look, decided, looked_at, outline
+from medlib.assist.evidence import WEIGHTS, Scene, evidence, rated
 from medlib.assist.lessons import Clicks, correction, middle, points
+from medlib.assist.refiner import refined
 from medlib.space import Grid
 from medlib.types import Boxes, CTVolume, Label
 
@@ -83,17 +84,31 @@ def by_medlib(case: Case, clicks: Clicks) -> Flags:
     return outline(case.volume, Label(1, "it"), case.box, on, off).data[0].numpy() == 1
 
 
-def by_evidence(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
-    """Without the network's second look."""
+def by_odds(odds: Callable[[Scene], NDArray[np.float32]]) -> Callable[[Case, Clicks], Flags]:
+    """By some of the looks, or other weights."""
 
     def answer(case: Case, clicks: Clicks) -> Flags:
-        on, off = (points(clicks, case.grid, inside) for inside in (True, False))
-        look = looked_at(case.volume, case.box, on, off)
+        look = _look(case, clicks)
         found = np.zeros(case.truth.shape, dtype=bool)
-        found[look.window] = decided(rated(look.scene, weights), look)
+        found[look.window] = decided(odds(look.scene), look)
         return found
 
     return answer
+
+
+def by_evidence(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
+    """By the evidence alone."""
+    return by_odds(lambda scene: rated(scene, weights))
+
+
+def unsettled(scene: Scene) -> NDArray[np.float32]:
+    """The odds before the last look."""
+    return refined(scene, rated(scene))
+
+
+def _look(case: Case, clicks: Clicks) -> Look:
+    on, off = (points(clicks, case.grid, inside) for inside in (True, False))
+    return looked_at(case.volume, case.box, on, off)
 
 
 def by_watershed(case: Case, clicks: Clicks) -> Flags:
@@ -145,8 +160,7 @@ def fitted(cases: Sequence[Case], *, rounds: int = 2, most: int = 2500) -> NDArr
             states = walk(case, by_evidence(weights))[2]
             for count in COUNTS:
                 clicks = states[min(count, len(states)) - 1]
-                on, off = (points(clicks, case.grid, inside) for inside in (True, False))
-                look = looked_at(case.volume, case.box, on, off)
+                look = _look(case, clicks)
                 scene, factors = look.scene, look.factors
                 truth = look.upright(case.truth[look.window]).astype(np.float32)
                 if factors.max() > 1:
@@ -244,8 +258,9 @@ def main() -> None:
             table(cases[1 - half :: 2], {"evidence": by_evidence(other), "watershed": by_watershed})
         print("fitted on all:", fitted(cases).round(2).tolist())
         return
-    arms = {"medlib": by_medlib, "evidence alone": by_evidence(WEIGHTS)}
-    found = table(cases, arms | {"watershed": by_watershed})
+    arms = {"medlib": by_medlib, "without the last look": by_odds(unsettled)}
+    arms |= {"evidence alone": by_evidence(WEIGHTS), "watershed": by_watershed}
+    found = table(cases, arms)
     if options.json:
         rows = [
             {
