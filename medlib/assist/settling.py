@@ -8,8 +8,8 @@ paths from the clicks that shun edges (GeoS: Criminisi, Sharp and Blake, ECCV 20
 side it lies. All of this moves the odds, the more the more clicks there are: of an outline from
 one click too much may be wrong to learn from it, and the odds then stay as they are.
 
-The weights were fitted on synthetic structures alone (:mod:`medlib.assist.weighing`); all lengths
-are taken beside the box's or the voxels'.
+The weights were fitted on synthetic structures and on those of one CT (:mod:`medlib.assist.weighing`;
+docs/assist.md says what they do elsewhere); all lengths are taken beside the box's or the voxels'.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _LEAST = 0.5  # deviation in voxels, along thick slices too
 _TOLL = 1.5  # of the box's size, for the way from dark to bright
 _REACH = 0.25  # of the box's size, beyond which paths are long
 
-# Of the columns of signs, in their order. Provisional: of one volume, eight structures.
+# Of the columns of signs, in their order.
 WEIGHTS = np.array(
-    [0.06, 0.2, 0.18, 0.29, 0.17, 0.17, -0.74, -0.35, 0.21, 1.03, 0.55, 0.7, -0.64, 0.24, 0.39,
-     0.41], dtype=np.float32
+    [0.48, 0.54, 0.55, 0.5, 0.36, 0.32, 0.66, 0.63, 0.4, 0.55, 0.39, 0.89, -0.49, 0.2, 0.24,
+     -0.83], dtype=np.float32
 )  # fmt: skip
 
 

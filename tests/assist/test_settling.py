@@ -11,10 +11,14 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from medlib.assist.evidence import Scene
+from medlib.assist.clicks import decided, looked_at, outline
+from medlib.assist.evidence import Scene, rated
 from medlib.assist.paths import FAR, paths
+from medlib.assist.refiner import refined
 from medlib.assist.settling import WEIGHTS, settled, signs
-from medlib.assist.weighing import _climbed
+from medlib.assist.weighing import Moment, synthetic, weigh
+from medlib.space import Grid
+from medlib.types import Boxes, Label, Points, Volume
 
 
 def shortest(voxels, seeds, spacing, toll):
@@ -109,7 +113,33 @@ def test_units_do_not_matter():
 
 def test_signs_that_tell_the_truth_are_weighed_and_others_are_not():
     rng = np.random.default_rng(0)
-    rows = torch.from_numpy(rng.normal(size=(4000, 3)).astype(np.float32))
-    truth = (rows[:, 1] > 0.5).float()
-    found = _climbed(rows, torch.full((4000,), -0.5), truth, torch.arange(4000) // 1000)
+    rows = rng.normal(size=(4, 1000, 3)).astype(np.float32)
+    before = np.full(1000, -0.5, dtype=np.float32)
+    found = weigh([Moment(each, before, (each[:, 1] > 0.5).astype(np.float32)) for each in rows])
     assert found[1] > 10 * max(abs(found[0]), abs(found[2]))
+
+
+def test_it_is_weighed_by_moments_with_more_than_one_click():
+    (first, *_) = moments = synthetic([1000])
+    assert first.signs.shape == (len(first.odds), len(WEIGHTS))
+    assert {float(value) for value in np.concatenate([one.truth for one in moments])} == {0, 1}
+    assert all(one.signs.any() for one in moments), "after one click they say nothing"
+
+
+def test_the_outline_is_by_the_last_look():
+    """What comes of a click that mends is what the looks say, one after the other."""
+    truth = np.zeros((24, 24, 24), dtype=bool)
+    truth[6:18, 6:18, 6:12] = True
+    noise = np.random.default_rng(0).normal(0, 0.5, truth.shape)
+    scan = Volume(
+        torch.from_numpy((truth + noise).astype(np.float32))[None], Grid.from_axes(truth.shape)
+    )
+    box, on, off = (
+        Boxes.between([[3, 3, 3]], [[20, 20, 20]]),
+        Points([[9, 12, 12]]),
+        Points([[15, 12, 12]]),
+    )
+    look = looked_at(scan, box, on, off)
+    before = refined(look.scene, rated(look.scene))
+    found = outline(scan, Label(1, "it"), box, on, off).data[0].numpy() == 1
+    np.testing.assert_array_equal(found[look.window], decided(settled(look.scene, before), look))
