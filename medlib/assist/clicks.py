@@ -1,8 +1,9 @@
 """Outlining one structure from a box around it and a few clicks.
 
-What speaks for each voxel being inside (:mod:`medlib.assist.evidence`) is weighed, and a small
-network (:mod:`medlib.assist.refiner`), which has learned from synthetic structures only, looks at
-the box, the clicks and these odds once more.
+What speaks for each voxel being inside (:mod:`medlib.assist.evidence`) is weighed; a small network
+(:mod:`medlib.assist.refiner`), which has learned from synthetic structures only, looks at the box,
+the clicks and these odds once more; and from the second click on what is thought by then is held to
+the scan's edges (:mod:`medlib.assist.settling`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from medlib.assist.inputs import (
     voxels_of,
 )
 from medlib.assist.refiner import refined
+from medlib.assist.settling import settled
 from medlib.space import Grid
 from medlib.types import Boxes, Label, Labels, Mask, Points, Volume
 
@@ -134,7 +136,8 @@ def outline(
         [0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0]
     """
     look = looked_at(scan, box, inside, outside)
-    found = decided(refined(look.scene, rated(look.scene)), look)
+    odds = refined(look.scene, rated(look.scene))
+    found = decided(settled(look.scene, odds), look)
     data = np.zeros(scan.grid.shape, dtype=np.int32 if label.id > 255 else np.uint8)
     data[look.window][found] = label.id
     return Mask(torch.from_numpy(data[None]), scan.grid, Labels((label,)))

@@ -98,12 +98,13 @@ def refined(scene: Scene, odds: Voxels, network: nn.Module | None = None) -> Vox
         network: of :func:`untaught`, taught since; left out, the one that comes with the library.
     """
     with torch.inference_mode():
-        step: Voxels = moved(network or _shipped(), seen(scene, odds)).numpy()
+        step: Voxels = moved(network or shipped(), seen(scene, odds)).numpy()
     return odds + step
 
 
 @cache
-def _shipped() -> nn.Module:
+def shipped() -> nn.Module:
+    """The network that comes with the library, which has learned."""
     from safetensors.torch import load_file
 
     network = untaught()

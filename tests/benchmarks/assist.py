@@ -10,9 +10,10 @@ off it as that may be. All arms get the same box, and each the clicks that its o
 The watershed floods the gradient at one voxel from balls of two voxels about the clicks, and from
 the box's sides.
 
-``--fit`` fits the weights of the evidence anew: on every other structure, tested on the rest, both
-ways; then on all, and prints these. The table without it is of structures that the weights were
-fitted on; what the halves say of each other is what to expect of others.
+``--fit`` fits the weights of the evidence and of the last look anew: on every other structure, tested
+on the rest, both ways; then on all, and prints these. The last look is weighed by synthetic structures
+too. The table without it is of structures that the weights were fitted on; what the halves say of
+each other is what to expect of others.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from medlib.assist.clicks import decided, looked_at, outline
-from medlib.assist.evidence import WEIGHTS, evidence, rated
+from medlib.assist.clicks import Look, decided, looked_at, outline
+from medlib.assist.evidence import WEIGHTS, Scene, evidence, rated
 from medlib.assist.lessons import Clicks, correction, middle, points
+from medlib.assist.refiner import refined
+from medlib.assist.settling import settled
+from medlib.assist.weighing import Moment, synthetic, weigh
 from medlib.space import Grid
 from medlib.types import Boxes, CTVolume, Label
 
 COUNTS = (1, 3, 5, 10)
+_MOMENTS = (2, 3, 4, 5, 7, 10)  # clicks after which the last look is weighed
 SMALLEST = 210  # voxels: 45 structures are as large
 MARGIN = 2
 Flags = NDArray[np.bool_]
@@ -83,17 +88,31 @@ def by_medlib(case: Case, clicks: Clicks) -> Flags:
     return outline(case.volume, Label(1, "it"), case.box, on, off).data[0].numpy() == 1
 
 
-def by_evidence(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
-    """Without the network's second look."""
+def by_odds(odds: Callable[[Scene], NDArray[np.float32]]) -> Callable[[Case, Clicks], Flags]:
+    """By some of the looks, or other weights."""
 
     def answer(case: Case, clicks: Clicks) -> Flags:
-        on, off = (points(clicks, case.grid, inside) for inside in (True, False))
-        look = looked_at(case.volume, case.box, on, off)
+        look = _look(case, clicks)
         found = np.zeros(case.truth.shape, dtype=bool)
-        found[look.window] = decided(rated(look.scene, weights), look)
+        found[look.window] = decided(odds(look.scene), look)
         return found
 
     return answer
+
+
+def by_evidence(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
+    """By the evidence alone."""
+    return by_odds(lambda scene: rated(scene, weights))
+
+
+def unsettled(scene: Scene) -> NDArray[np.float32]:
+    """The odds before the last look."""
+    return refined(scene, rated(scene))
+
+
+def _look(case: Case, clicks: Clicks) -> Look:
+    on, off = (points(clicks, case.grid, inside) for inside in (True, False))
+    return looked_at(case.volume, case.box, on, off)
 
 
 def by_watershed(case: Case, clicks: Clicks) -> Flags:
@@ -145,22 +164,58 @@ def fitted(cases: Sequence[Case], *, rounds: int = 2, most: int = 2500) -> NDArr
             states = walk(case, by_evidence(weights))[2]
             for count in COUNTS:
                 clicks = states[min(count, len(states)) - 1]
-                on, off = (points(clicks, case.grid, inside) for inside in (True, False))
-                look = looked_at(case.volume, case.box, on, off)
-                scene, factors = look.scene, look.factors
-                truth = look.upright(case.truth[look.window]).astype(np.float32)
-                if factors.max() > 1:
-                    inner = [
-                        np.minimum(np.arange(n) * f + f // 2, m - 1)
-                        for n, f, m in zip(scene.voxels.shape, factors, truth.shape, strict=True)
-                    ]
-                    truth = truth[np.ix_(*inner)]
+                look = _look(case, clicks)
+                truth = _seen(case, look)
                 kept = rng.choice(truth.size, min(truth.size, most), replace=False)
-                rows.append(evidence(scene)[kept].astype(np.float64))
-                truths.append(truth.ravel()[kept])
+                rows.append(evidence(look.scene)[kept].astype(np.float64))
+                truths.append(truth.ravel()[kept].astype(np.float32))
                 shares.append(np.full(len(kept), 1 / max(5.0, truths[-1].sum())))
         weights = logistic(*map(np.concatenate, (rows, truths, shares))).astype(np.float32)
     return weights
+
+
+def _seen(case: Case, look: Look) -> Flags:
+    """The structure, on the voxels that are looked at."""
+    truth: Flags = look.upright(case.truth[look.window])
+    if look.factors.max() == 1:
+        return truth
+    sizes = zip(look.scene.voxels.shape, look.factors, truth.shape, strict=True)
+    return truth[np.ix_(*[np.minimum(np.arange(n) * f + f // 2, m - 1) for n, f, m in sizes])]
+
+
+def moments(cases: Sequence[Case]) -> list[Moment]:
+    """What the last look is to mend, by the clicks that the odds before it call for."""
+    rng = np.random.default_rng(0)
+    found = []
+    for case in cases:
+        states = walk(case, by_odds(unsettled))[2]
+        for count in _MOMENTS:
+            look = _look(case, states[min(count, len(states)) - 1])
+            if len(look.scene.clicks) > 1:
+                before = unsettled(look.scene)
+                found.append(Moment.of(look.scene, before, _seen(case, look), rng))
+    return found
+
+
+def by_last_look(weights: NDArray[np.float32]) -> Callable[[Case, Clicks], Flags]:
+    """By all looks, the last with these weights."""
+    return by_odds(lambda scene: settled(scene, unsettled(scene), weights))
+
+
+def fit(cases: Sequence[Case]) -> None:
+    """Print what weights fitted on each half do on the other, and the weights fitted on all."""
+    others, halves = synthetic(), [moments(cases[half::2]) for half in (0, 1)]
+    for half in (0, 1):
+        print(f"fitted on one half, tested on the other ({half + 1} of 2):")
+        arms = {
+            "last look": by_last_look(weigh([*halves[half], *others])),
+            "without the last look": by_odds(unsettled),
+            "evidence": by_evidence(fitted(cases[half::2])),
+            "watershed": by_watershed,
+        }
+        table(cases[1 - half :: 2], arms)
+    print("evidence, fitted on all:", fitted(cases).round(2).tolist())
+    print("last look, fitted on all:", weigh(sum(halves, others)).round(2).tolist())
 
 
 def logistic(rows: NDArray, truths: NDArray, shares: NDArray, ridge: float = 0.05) -> NDArray:
@@ -238,14 +293,11 @@ def main() -> None:
     options = parser.parse_args()
     cases = opened(options.data, options.set)[:: options.every]
     if options.fit:
-        for half in (0, 1):
-            other = fitted(cases[half::2])
-            print(f"fitted on one half, tested on the other ({half + 1} of 2):")
-            table(cases[1 - half :: 2], {"evidence": by_evidence(other), "watershed": by_watershed})
-        print("fitted on all:", fitted(cases).round(2).tolist())
+        fit(cases)
         return
-    arms = {"medlib": by_medlib, "evidence alone": by_evidence(WEIGHTS)}
-    found = table(cases, arms | {"watershed": by_watershed})
+    arms = {"medlib": by_medlib, "without the last look": by_odds(unsettled)}
+    arms |= {"evidence alone": by_evidence(WEIGHTS), "watershed": by_watershed}
+    found = table(cases, arms)
     if options.json:
         rows = [
             {
