@@ -67,7 +67,8 @@ class Categories(Answer):
     unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _answerable((*self.names, *self.unknown), self.vocabulary)
+        for words in (self.names, self.unknown):
+            _answerable(words, self.vocabulary)
         if len({*self.names, *self.unknown}) != len(self.names) + len(self.unknown):
             raise ValueError(f"an answer is given twice: {', '.join((*self.names, *self.unknown))}")
         for part in ("names", "unknown"):

@@ -349,11 +349,13 @@ class Scans:
 
         What cannot be read now is left for the next time.
         """
-        from medlib.io.files import FILE_ERRORS
-
         query = select(ScanFile).join(Scan, ScanFile.scan_id == Scan.id)
         with self._database.reading() as session:
             rows = [*session.scalars(query.where(Scan.series.is_(None), ScanFile.place == 0))]
+        if not rows:
+            return
+        from medlib.io.files import FILE_ERRORS  # brings torch along
+
         described: dict[int, tuple[Series, str, Examination]] = {}
         for row in rows:
             with suppress(*FILE_ERRORS, ValueError):

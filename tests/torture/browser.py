@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +180,15 @@ def torment(there: Path, *, kills: int, seed: int = 0) -> list[Row]:
     return rows
 
 
+def _until(holds: Callable[[], bool]) -> None:
+    """Playwright itself takes a promise, which the browser's store answers by, for true."""
+    for _ in range(900):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise TimeoutError("it does not come about")
+
+
 def once(painter: Painter, there: Path, level: float, delay: float | None) -> Row:
     """Paint, be told that it is saved, paint on, die, and look; again as it was before, afterwards.
 
@@ -194,12 +203,13 @@ def once(painter: Painter, there: Path, level: float, delay: float | None) -> Ro
     page.locator(".viewer").press("b")
     seen = [painter.paint(PLACES[0], level)]
     saved(page, version)
+    _until(lambda: not page.evaluate(_LEFT))  # the store lets go of it a moment later
     disc = len(seen[0] - before)
     assert disc > 5
     assert on_server(there) == seen[0], "it was said to be saved"
     if delay is None:
         seen.append(painter.paint(PLACES[1], level))
-        page.wait_for_function(f"async () => await ({_LEFT})() > 0")
+        _until(lambda: page.evaluate(_LEFT) > 0)
         painter.kill()
     else:
         timer = threading.Timer(delay, painter.kill)
@@ -230,13 +240,10 @@ def looked(painter: Painter, there: Path, seen: Sequence[Outline], disc: int) ->
     offer.click()
     both = page.get_by_role("button", name="Keep both")
     mine = page.get_by_role("button", name="Keep mine as the newest")
-    page.wait_for_function(
-        f"async () => await ({_LEFT})() === 0 || [...document.querySelectorAll('button')]"
-        ".some(one => one.textContent === 'Keep mine as the newest')"
-    )
+    _until(lambda: not page.evaluate(_LEFT) or mine.is_visible())
     if mine.is_visible():  # some had come to the server, and nobody was left to be told so
         (both if both.is_visible() else mine).click()
-        page.wait_for_function(f"async () => await ({_LEFT})() === 0")
+        _until(lambda: not page.evaluate(_LEFT))
     page.locator(".viewer .state.saved").wait_for()
     back = which(on_server(there), seen, disc)
     assert back >= kept, "bringing it back lost a stroke"
