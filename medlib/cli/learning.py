@@ -94,7 +94,8 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Weights to begin with: a model, a safetensors file, or hf://owner/name.",
+            help="Weights to begin with: medlib-synthetic-small, which comes with the library; a model, "
+            "a safetensors file, or hf://owner/name.",
         ),
     ] = None,
     folds: Annotated[

@@ -7,7 +7,7 @@ from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_th
 from medlib.models.inflation import inflate
 from medlib.models.own import OwnNetwork
 from medlib.models.pretrained import Loaded, load_pretrained
-from medlib.models.weights import WeightsError, architecture_of, read_weights
+from medlib.models.weights import WeightsError, architecture_of, card_of, read_weights, shipped
 
 __all__ = [
     "ARCHITECTURES",
@@ -19,6 +19,7 @@ __all__ = [
     "architecture_of",
     "best_device",
     "call",
+    "card_of",
     "decay_groups",
     "freeze_to",
     "inflate",
@@ -27,6 +28,7 @@ __all__ = [
     "outputs",
     "read_output",
     "read_weights",
+    "shipped",
     "takes_labels",
     "train_thawed",
 ]

@@ -67,8 +67,8 @@ def load_pretrained(network: nn.Module, source: str | Path) -> Loaded:
 
     Args:
         network: changed in place.
-        source: a file of weights (safetensors; or a checkpoint of PyTorch that holds nothing but
-            tensors), a model package, a folder with either, or a repository of the Hugging Face
+        source: the name of weights that come with the library (:func:`medlib.models.shipped`); a
+            file of weights (safetensors; or a checkpoint of PyTorch that holds nothing but tensors), a model package, a folder with either, or a repository of the Hugging Face
             hub, ``hf://owner/name``, ``hf://owner/name@revision/file.safetensors``, which is
             downloaded.
 

@@ -1,4 +1,4 @@
-"""Where weights come from: a file, a model package, the Hugging Face hub."""
+"""Where weights come from: the library itself, a file, a model package, the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from medlib.models.architectures import Architecture
 
 ARCHITECTURE_NOTE = "medlib_architecture"
 """Where a file of weights says which network they are of; see :func:`architecture_of`."""
+_SHIPPED = Path(__file__).with_name("shipped")
 _PACKED = ("weights.safetensors", "model.safetensors")
 _NESTS = ("state_dict", "model_state_dict", "model", "network_weights")
 _HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
@@ -25,26 +26,58 @@ class WeightsError(ValueError):
     """Weights cannot be used; the message says why and what to do."""
 
 
+def shipped() -> tuple[str, ...]:
+    """Names of the weights that come with the library; each has a card, see :func:`card_of`.
+
+    Example:
+        >>> shipped()
+        ('medlib-synthetic-small',)
+    """
+    return tuple(sorted(file.stem for file in _SHIPPED.glob("*.safetensors")))
+
+
+def card_of(name: str) -> dict[str, Any]:
+    """How weights that come with the library were made, what they are good for, and their limits.
+
+    Args:
+        name: one of :func:`shipped`.
+
+    Raises:
+        FileNotFoundError: for another name.
+
+    Example:
+        >>> card_of("medlib-synthetic-small")["licence"]
+        'Apache-2.0'
+    """
+    if name not in shipped():
+        raise FileNotFoundError(f"no weights are called {name}; there are {', '.join(shipped())}")
+    card: dict[str, Any] = json.loads((_SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+    return card
+
+
 def located(source: str | Path) -> Path:
     """The file or folder that holds weights; from the hub it is downloaded.
 
     Args:
-        source: a file or folder, or ``hf://owner/name``,
-            ``hf://owner/name@revision/file.safetensors``.
+        source: the name of weights that come with the library (:func:`shipped`), a file or folder,
+            or ``hf://owner/name``, ``hf://owner/name@revision/file.safetensors``.
 
     Raises:
         FileNotFoundError: when there is nothing there.
         WeightsError: when the hub has no such thing, or cannot be reached.
 
     Example:
-        >>> located("nowhere.safetensors")
+        >>> located("nowhere.safetensors")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        FileNotFoundError: there are no weights at nowhere.safetensors
+        FileNotFoundError: there are no weights at nowhere.safetensors; with the library come ...
     """
+    if isinstance(source, str) and source in shipped():
+        return _SHIPPED / f"{source}.safetensors"
     path = _downloaded(source) if str(source).startswith("hf://") else Path(source)
     if not path.exists():
-        raise FileNotFoundError(f"there are no weights at {path}")
+        there = f"; with the library come {', '.join(shipped())}" if path.name == str(source) else ""
+        raise FileNotFoundError(f"there are no weights at {path}{there}")
     return path
 
 
@@ -52,10 +85,10 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     """Tensors by name; see :func:`load_pretrained` for what ``source`` may be and what it raises.
 
     Example:
-        >>> read_weights("nowhere.safetensors")
+        >>> read_weights("nowhere.safetensors")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        FileNotFoundError: there are no weights at nowhere.safetensors
+        FileNotFoundError: there are no weights at nowhere.safetensors; with the library come ...
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

@@ -12,8 +12,9 @@ abdomens; a draw is which of the others are labelled. The arms:
 - ``pretrained``: what it does with one, the head first, then everything, first layers slowest;
 - ``together``: begun with the backbone, everything learns at once, as from scratch.
 
-All have the same scans, augmentation and minutes, reading and planning included. Overlap (Dice) and surfaces (NSD) are measured
-by ``real_sets.py`` on the files that were predicted. The gain over ``scratch`` is given with a 95%
+All have the same scans, augmentation and minutes, reading and planning included; each test scan is looked
+at once, without test-time augmentation. Overlap (Dice) and surfaces (NSD) are measured by
+``real_sets.py`` on the files that were predicted. The gain over ``scratch`` is given with a 95%
 interval: draws, seeds and patients are drawn anew, together for both (a paired bootstrap).
 
 It takes hours. ``--at-once 2`` runs two trainings side by side, each on one thread: what two minutes
