@@ -236,10 +236,12 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     walker.click("Train", "link")
     page.get_by_role("button", name="Start", exact=True).wait_for()
     slider = page.get_by_role("slider").first
-    track = slider.locator("xpath=..").bounding_box()
-    assert track is not None
+    dial, thumb = page.get_by_test_id("stSlider").bounding_box(), slider.bounding_box()
+    assert dial is not None
+    assert thumb is not None
     share = _LENGTHS.index(minutes) / (len(_LENGTHS) - 1)
-    page.mouse.click(track["x"] + share * track["width"], track["y"] + track["height"] / 2)
+    across = dial["x"] + thumb["width"] / 2 + share * (dial["width"] - thumb["width"])
+    page.mouse.click(across, thumb["y"] + thumb["height"] / 2)
     walker.count += 1
     page.wait_for_timeout(2000)
     assert f"{minutes:g} min" in (slider.get_attribute("aria-valuetext") or ""), "the dial"

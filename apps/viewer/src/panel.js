@@ -77,10 +77,9 @@ export class Panel {
     this.redo = button("Redo", "Ctrl ⇧ Z", () => viewer.redo());
     this.viewName = button("", "V", () => viewer.cycleView());
     this.next = button("Save, next scan", "Ctrl ↵", () => viewer.next());
-    this.finish = button("Done, next scan", "Ctrl ⇧ ↵: the whole scan is done", () => viewer.finish());
     return element("div", { class: "bar", role: "toolbar" }, ...this.tools, this.undo, this.redo,
       element("span", { class: "gap" }), this.viewName,
-      button(withKey("Keys", "?"), "", () => viewer.toggleLegend()), this.next, this.finish);
+      button(withKey("Keys", "?"), "", () => viewer.toggleLegend()), this.next);
   }
 
   #side() {
@@ -138,7 +137,6 @@ export class Panel {
     this.undo.disabled = !outline?.undoable.length;
     this.redo.disabled = !outline?.redoable.length;
     this.next.hidden = !data.has_next;
-    this.finish.hidden = !data.has_next || data.readonly || !data.labels.length;
     this.viewName.replaceChildren(withKey(`View: ${viewer.viewName}`, "V"));
     this.size.value = viewer.radius;
     this.sizeWords.textContent = `${viewer.radius.toFixed(1)} mm`;
@@ -214,7 +212,9 @@ export class Panel {
       element("div", { class: "wraps" },
         press(button(withKey("This slice", "M"), "", () => viewer.sliceDone(), disabled), done.has(axis, own)),
         button(withKey("Next useful slice", "J"), "", () => viewer.assist.next(), disabled),
-        press(button(withKey("Whole scan", "W"), "", () => viewer.scanDone(), disabled), done.whole)),
+        press(button(withKey("Whole scan", "W"), "", () => viewer.scanDone(), disabled), done.whole),
+        button(withKey("Done, next scan", "Ctrl ⇧ ↵"), "The whole scan is done, and the next one is shown",
+          () => viewer.finish(), { disabled: data.readonly || !data.has_next })),
     ];
     const label = data.labels.find(({ id }) => id === viewer.active);
     const looked = label && press(button(`Looked for: ${label.name}`,
