@@ -243,8 +243,17 @@ def walk(walker: Walker, there: Path, address: str, minutes: float) -> dict[str,
     across = dial["x"] + thumb["width"] / 2 + share * (dial["width"] - thumb["width"])
     page.mouse.click(across, thumb["y"] + thumb["height"] / 2)
     walker.count += 1
-    page.wait_for_timeout(2000)
-    assert f"{minutes:g} min" in (slider.get_attribute("aria-valuetext") or ""), "the dial"
+    page.wait_for_timeout(1500)
+    for _ in range(12):  # a click beside it is set right by keys
+        said = slider.get_attribute("aria-valuetext") or ""
+        if said == f"{minutes:g} min":
+            break
+        now = next(k for k, m in enumerate(_LENGTHS) if said in {f"{m} min", f"{60 * m} s"})
+        slider.press("ArrowLeft" if _LENGTHS[now] > minutes else "ArrowRight")
+        walker.count += 1
+        page.wait_for_timeout(500)
+    assert slider.get_attribute("aria-valuetext") == f"{minutes:g} min", "the dial"
+    page.wait_for_timeout(1500)
     trained(walker, workspace, 1)
     page.wait_for_timeout(4000)
     walker.picture("train")
