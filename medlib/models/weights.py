@@ -76,7 +76,9 @@ def located(source: str | Path) -> Path:
         return _SHIPPED / f"{source}.safetensors"
     path = _downloaded(source) if str(source).startswith("hf://") else Path(source)
     if not path.exists():
-        there = f"; with the library come {', '.join(shipped())}" if path.name == str(source) else ""
+        there = (
+            f"; with the library come {', '.join(shipped())}" if path.name == str(source) else ""
+        )
         raise FileNotFoundError(f"there are no weights at {path}{there}")
     return path
 
