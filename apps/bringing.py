@@ -30,12 +30,8 @@ _ENDINGS = ["zip", "nii", "gz", "dcm", "png", "jpg", "jpeg"]
 _KINDS = {"ct": "CT", "mr": "MR", "pet": "PET", "us": "ultrasound", "xr": "radiographs"}
 SAMPLES = "abdominal organs"
 """The label set that comes with the sample scans."""
-_FIRST = (
-    "liver",
-    "spleen",
-    "left kidney",
-    "right kidney",
-)  # of what is in them: enough to begin with
+# Of what is in them: enough to begin with.
+_FIRST = ("liver", "spleen", "left kidney", "right kidney")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from medlib.figures import three_figures
 from medlib.space import Grid
 from medlib.workspace import Entry
 from medlib.workspace.series import plane_of
+from medlib.workspace.timing import date_said
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,7 @@ class Which:
 
     def date(self, entry: Entry) -> str:
         """The date of the study, for who may see it; else empty."""
-        made = self.dates.get(entry.study, "")
-        return f"{made[:4]}-{made[4:6]}-{made[6:]}" if made else ""
+        return date_said(self.dates.get(entry.study, ""))
 
     def name(self, entry: Entry) -> str:
         """For lists to choose from: what the scan is called, and what tells it from others."""

@@ -11,7 +11,7 @@ from wording import plain
 
 from medlib.io.files import FILE_ERRORS
 from medlib.workspace import Entry, Examination, Person, Workspace
-from medlib.workspace.timing import date_of
+from medlib.workspace.timing import date_of, date_said
 
 _SEXES = {"F": "female", "M": "male", "O": "other sex"}
 _AGES = {"Y": "years", "M": "months", "W": "weeks", "D": "days"}
@@ -33,13 +33,12 @@ def whose(here: Desk, entry: Entry) -> str:
     said = [who.name or "no name", f"ID {who.number}" if who.number else ""]
     said += [_SEXES.get(then.sex, then.sex), *_ages(who, then)]
     if then.made:
-        said.append(f"study of {_day(then.made)}")
+        said.append(f"study of {date_said(then.made)}")
     return ", ".join(filter(None, said))
 
 
-def say_whose(here: Desk, entry: Entry) -> None:
+def say_whose(here: Desk, entry: Entry, which: Which) -> None:
     """A line over the scan: whoever compares it with the archive sees whom and what he has before him."""
-    which = Which.seen_by(here)
     said = [entry.scan.name, since_first(entry), which.series(entry)]
     more = " · ".join(plain(part) for part in said if part)
     st.markdown(f"**{plain(whose(here, entry))}** · {more}")
@@ -57,7 +56,7 @@ def _examination(_workspace: Workspace, scan: int, digest: str) -> Examination:
 def _ages(who: Person, then: Examination) -> list[str]:
     """When the patient was born, and how old he was when the study was made, as far as is known."""
     born, made = date_of(who.born), date_of(then.made)
-    said = [f"born {_day(who.born)}"] if who.born else []
+    said = [f"born {date_said(who.born)}"] if who.born else []
     if born and made and born <= made:
         years = made.year - born.year - ((made.month, made.day) < (born.month, born.day))
         return [*said, f"{years} years old then"]
@@ -65,14 +64,3 @@ def _ages(who: Person, then: Examination) -> list[str]:
     if number.isdecimal() and unit:
         return [*said, f"{int(number)} {unit} old then"]
     return said
-
-
-def _day(text: str) -> str:
-    """DICOM's dates, as they are read; what is none stays as it is.
-
-    Example:
-        >>> _day("19500301"), _day("1950")
-        ('1950-03-01', '1950')
-    """
-    known = date_of(text)
-    return known.isoformat() if known else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def three_figures(value: float) -> str:
     """Three figures of a size, and never a power of ten, which few people read.
@@ -11,3 +13,16 @@ def three_figures(value: float) -> str:
         ('1432', '100', '0.0421')
     """
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def place(mm: Sequence[float]) -> str:
+    """A place in the patient.
+
+    Args:
+        mm: (3,), LPS millimetres.
+
+    Example:
+        >>> place([1.04, -20, 300.5])
+        '1.0, -20.0, 300.5 mm (LPS)'
+    """
+    return ", ".join(f"{float(part):.1f}" for part in mm) + " mm (LPS)"

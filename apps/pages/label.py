@@ -43,8 +43,9 @@ def page(here: Desk) -> None:
         st.info("There is nothing to label yet: bring scans in, and say what is to be outlined.")
         st.page_link("pages/worklist.py", label="To the worklist", icon=":material/list:")
         return
+    which = Which.seen_by(here)
     with st.sidebar:
-        scan = choose(here, everything, sieve)
+        scan = choose(here, everything, sieve, which)
         names = {row.id: row.name for row in sets}
         if st.session_state.get(_SET) not in names:
             st.session_state[_SET] = chosen_label_set([*names])
@@ -58,7 +59,7 @@ def page(here: Desk) -> None:
         remarks(here, scan)
         if not is_due:
             history(here, case)
-    say_whose(here, next(entry for entry in everything if entry.scan.id == scan))
+    say_whose(here, next(entry for entry in everything if entry.scan.id == scan), which)
     if is_due and any(
         here.shelf.blind.hides(case, here.person, one) for one in asked_of(here, case)
     ):
@@ -112,9 +113,9 @@ def say_sent_back(here: Desk, case: Case) -> None:
             )
 
 
-def choose(here: Desk, everything: Sequence[Entry], sieve: Sieve) -> int:
+def choose(here: Desk, everything: Sequence[Entry], sieve: Sieve, which: Which) -> int:
     """The number of the scan to be labelled, of those that the worklist shows."""
-    complaints, which = complaints_of(here.workspace), Which.seen_by(here)
+    complaints = complaints_of(here.workspace)
     names = {entry.scan.id: which.name(entry) for entry in everything}
     shown = [entry.scan.id for entry in everything if sieve.passes(entry, complaints)]
     if _NEXT in st.session_state:

@@ -11,6 +11,7 @@ from reviewing.looking import compare, compare_drawn, look
 from reviewing.priors import choose_other
 from reviewing.queue import Item, Turn, everything
 from reviewing.signing import sign, tell_drawn
+from which import Which
 from whose import say_whose
 from wording import plain
 
@@ -41,8 +42,9 @@ def page(here: Desk) -> None:
             sign(here, item, after)
         is_blind = isinstance(item, Item) and item.is_blind
         comments(here, item.entry.scan.id, is_blind=is_blind)
-    say_whose(here, item.entry)
-    other = choose_other(here, item)
+    which = Which.seen_by(here)
+    say_whose(here, item.entry, which)
+    other = choose_other(here, item, which)
     look(here, item, other)
     if isinstance(item, Item):
         compare(here, item, other)

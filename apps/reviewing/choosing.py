@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from desk import chosen_scan
+from serving.shelf import Case
 from wording import plain
 
 from reviewing.queue import ByHand, Item, Turn
@@ -95,6 +96,13 @@ def go_on(after: str | None) -> None:
 def leave() -> None:
     """Somebody goes to change what is shown: on coming back that it is another is no news."""
     st.session_state.pop(_SHOWN, None)
+
+
+def to_labelling(case: Case) -> None:
+    """Go on with a case on the Label page."""
+    st.session_state["label scan"] = case.scan
+    st.session_state["label set"] = case.label_set
+    st.switch_page("pages/label.py")
 
 
 def ask_why(shown: str, what: str, letter: str, reasons: Sequence[str]) -> str:

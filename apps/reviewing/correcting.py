@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import streamlit as st
 from desk import Desk
 
 from medlib.workspace import Content, Seen
 from medlib.workspace.schema import Version
 from medlib.workspace.versions import lies_in
+from reviewing.choosing import to_labelling
 from reviewing.queue import Item
 
 
@@ -35,9 +35,7 @@ def begin(here: Desk, item: Item) -> None:
             here.workspace.versions.save_points(
                 case.scan, case.label_set, places, base=None, by=here.person, origin="corrected"
             )
-    st.session_state["label scan"] = case.scan
-    st.session_state["label set"] = case.label_set
-    st.switch_page("pages/label.py")
+    to_labelling(case)
 
 
 def mine_of(here: Desk, item: Item) -> Version | None:

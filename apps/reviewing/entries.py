@@ -10,35 +10,14 @@ import streamlit as st
 from desk import Desk
 from wording import plain
 
+from medlib.figures import place
 from medlib.workspace import Content, Question, questions_of
+from medlib.workspace.label_sets import in_words
 from medlib.workspace.schema import Version
 from medlib.workspace.versions import placed
 from reviewing.queue import Item
 
-_WORDS = {True: "yes", False: "no"}
 _OPEN = "–"
-
-
-def in_words(said: object, question: Question | None) -> str:
-    """An answer as a person would say it.
-
-    Example:
-        >>> in_words(True, None), in_words(12.5, Question("size", "number", unit="mm"))
-        ('yes', '12.5 mm')
-    """
-    text = _WORDS[said] if isinstance(said, bool) else str(said)
-    unit = question.unit if question else ""
-    return text if unit in {"", "1"} else f"{text} {unit}"
-
-
-def where(place: Sequence[float]) -> str:
-    """A place in the patient, in words.
-
-    Example:
-        >>> where([1.04, -20, 300.5])
-        '1.0, -20.0, 300.5 mm (LPS)'
-    """
-    return ", ".join(f"{mm:.1f}" for mm in place) + " mm (LPS)"
 
 
 def beside(here: Desk, item: Item, label: Version | None) -> tuple[list[str], list[list[str]]]:
@@ -64,10 +43,10 @@ def _places(
 ) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name in dict.fromkeys((*found, *said)):
-        row = [name, where(found[name]) if name in found else "not found"]
+        row = [name, place(found[name]) if name in found else "not found"]
         if has_label:
             both = name in found and name in said
-            row += [where(said[name]) if name in said else "not placed"]
+            row += [place(said[name]) if name in said else "not placed"]
             row += [f"{dist(found[name], said[name]):.1f} mm" if both else _OPEN]
         rows.append(row)
     return ["landmark", "model", *(["label", "apart"] if has_label else [])], rows

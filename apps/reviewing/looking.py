@@ -39,7 +39,7 @@ def compare(here: Desk, item: Item, other: Other | None) -> None:
         return
     label, elsewhere = label_of(here, item), beside_of(here, item, other)
     if other is not None:
-        say_other(here, other)
+        say_other(other)
     version = label.id if label and is_begun(label) else 0
     rows = rows_of(here.shelf, item.case, item.prediction.id, version, elsewhere)
     table(heads(rows), [row.cells() for row in rows])
@@ -54,7 +54,7 @@ def compare_drawn(here: Desk, item: ByHand, other: Other | None) -> None:
     if outline := item.version(Content.MASK):
         elsewhere = beside_of(here, item, other)
         if other is not None:
-            say_other(here, other)
+            say_other(other)
         if found := here.shelf.predicted(item.case):
             rows = rows_of(here.shelf, item.case, found.id, outline.id, elsewhere)
             table(heads(rows), [row.cells() for row in rows])
@@ -92,7 +92,7 @@ def look(here: Desk, item: Item | ByHand, other: Other | None) -> None:
         if right is not None and other is not None:
             case = Case(other.entry.scan.id, item.case.label_set)
             with right:
-                say_other(here, other)
+                say_other(other)
                 labels, version = here.shelf.labels(case), here.shelf.newest(case)
                 show(here, case, Laid(str(case), labels, version), "review other")
 

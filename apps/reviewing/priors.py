@@ -24,20 +24,22 @@ class Other:
 
     Args:
         entry: the scan.
+        which: tells scans apart for whoever looks.
         is_before: whether its study was made before the one under review; None where nobody knows.
         days: between the two, never negative; None where nobody knows.
     """
 
     entry: Entry
+    which: Which
     is_before: bool | None
     days: int | None
 
     @classmethod
-    def of(cls, entry: Entry, reviewed: Entry) -> Other:
+    def of(cls, entry: Entry, reviewed: Entry, which: Which) -> Other:
         """How a scan lies to the one under review."""
         days = entry.when.days_until(reviewed.when)
         is_before = entry.when.is_before(reviewed.when)
-        return cls(entry, is_before, None if days is None else abs(days))
+        return cls(entry, which, is_before, None if days is None else abs(days))
 
     @property
     def said(self) -> str:
@@ -64,7 +66,7 @@ class Other:
         )
 
 
-def others_of(here: Desk, item: Item | ByHand) -> list[Other]:
+def others_of(here: Desk, item: Item | ByHand, which: Which) -> list[Other]:
     """Scans of the patient's other studies that are outlined as a whole by this label set.
 
     The latest before the scan under review comes first; those made later, which are no priors, come
@@ -72,7 +74,7 @@ def others_of(here: Desk, item: Item | ByHand) -> list[Other]:
     """
     reviewed = item.entry
     found = [
-        Other.of(entry, reviewed)
+        Other.of(entry, reviewed, which)
         for entry in here.workspace.scans.list()
         if entry.patient == reviewed.patient
         and entry.study != reviewed.study
@@ -82,12 +84,11 @@ def others_of(here: Desk, item: Item | ByHand) -> list[Other]:
     return sorted(found, key=lambda other: other.rank(reviewed))
 
 
-def choose_other(here: Desk, item: Item | ByHand) -> Other | None:
+def choose_other(here: Desk, item: Item | ByHand, which: Which) -> Other | None:
     """The one to be compared with: by default the latest prior; with several one can choose."""
-    others = others_of(here, item)
+    others = others_of(here, item, which)
     if len(others) < 2:
         return next(iter(others), None)
-    which = Which.seen_by(here)
     names = {other.entry.scan.id: f"{other.said}: {which.name(other.entry)}" for other in others}
     chosen = st.selectbox(
         "Compare with", [*names], format_func=names.__getitem__, key=f"review other {item.key}"
@@ -95,11 +96,11 @@ def choose_other(here: Desk, item: Item | ByHand) -> Other | None:
     return next(other for other in others if other.entry.scan.id == chosen)
 
 
-def say_other(here: Desk, other: Other) -> None:
+def say_other(other: Other) -> None:
     """Which scan is beside the one under review; that it was made later cannot be overlooked."""
-    which = Which.seen_by(here)
-    said = [other.entry.scan.name, which.date(other.entry), other.said]
-    text = " · ".join(plain(part) for part in (*said, which.series(other.entry)) if part)
+    entry, which = other.entry, other.which
+    said = [entry.scan.name, which.date(entry), other.said, which.series(entry)]
+    text = " · ".join(plain(part) for part in said if part)
     if other.is_before is False:
         st.warning(f"**No prior: made later than the scan under review.** {text}")
     else:

@@ -6,11 +6,12 @@ import streamlit as st
 from desk import Desk
 from wording import plain
 
+from medlib.figures import place
 from medlib.workspace import Content, Decision, questions_of
 from medlib.workspace.export.origins import Origin
+from medlib.workspace.label_sets import in_words
 from medlib.workspace.schema import Version
-from reviewing.choosing import ask_why, go_on, leave
-from reviewing.entries import in_words, where
+from reviewing.choosing import ask_why, go_on, leave, to_labelling
 from reviewing.oddities import Oddities
 from reviewing.queue import ByHand
 
@@ -60,9 +61,7 @@ def sign(here: Desk, item: ByHand, after: str | None) -> None:
     if st.button("Correct", shortcut="E", width="stretch", key=f"correct {item.key}"):
         here.must("label")
         leave()
-        st.session_state["label scan"] = item.case.scan
-        st.session_state["label set"] = item.case.label_set
-        st.switch_page("pages/label.py")
+        to_labelling(item.case)
     if reason := ask_why(item.key, "Send back", "X", _REASONS):
         _settle(here, item, Decision.REJECT, after, reason)
 
@@ -83,5 +82,5 @@ def said_of(here: Desk, item: ByHand) -> list[list[str]]:
     if answers := item.version(Content.ANSWERS):
         rows += [[name, in_words(one, asked.get(name))] for name, one in answers.entries.items()]
     if points := item.version(Content.POINTS):
-        rows += [[name, where(place)] for name, place in points.entries.items()]
+        rows += [[name, place(mm)] for name, mm in points.entries.items()]
     return rows

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -29,7 +29,6 @@ from medlib.workspace.timing import date_of, second_of
 
 if TYPE_CHECKING:
     from medlib.io import Stack
-    from medlib.io.files import File
 
 _SALT = "pseudonyms"
 _HIDDEN = "names hidden"
@@ -57,7 +56,8 @@ class Person:
             from medlib.data.patients import patient_of
 
             return cls(patient_of(stack.name), "", "")
-        said = _said(stack.files[0], "PatientName", "PatientID", "PatientBirthDate")
+        keywords = ("PatientName", "PatientID", "PatientBirthDate")
+        said = [*map(Header(stack.files[0], *keywords).text, keywords)]
         return cls(*said) if any(said) else None
 
 
@@ -77,10 +77,12 @@ class Examination:
     made: str = ""
     time: str = ""
 
+    KEYWORDS: ClassVar[tuple[str, ...]] = ("PatientSex", "PatientAge", "StudyDate", "StudyTime")
+
     @classmethod
-    def of(cls, file: File) -> Examination:
-        """What a DICOM file says."""
-        return cls(*_said(file, "PatientSex", "PatientAge", "StudyDate", "StudyTime"))
+    def of(cls, header: Header) -> Examination:
+        """What a header says that was read for :attr:`KEYWORDS`, at least."""
+        return cls(*map(header.text, cls.KEYWORDS))
 
 
 class Identities:
@@ -203,9 +205,3 @@ class Identities:
             session.flush()
         found = hmac.digest(bytes.fromhex(salt.value), key.encode(), hashlib.sha256)
         return letter + base64.b32encode(found[:5]).decode()
-
-
-def _said(file: File, *keywords: str) -> list[str]:
-    """What a DICOM file says under these keywords."""
-    header = Header(file, *keywords)
-    return [header.text(keyword) for keyword in keywords]

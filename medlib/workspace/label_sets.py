@@ -174,6 +174,27 @@ def questions_of(row: LabelSet) -> dict[str, Question]:
     return {said["name"]: Question(**said) for said in row.questions}
 
 
+def spoken(answer: Any) -> Any:
+    """An answer as it stands in a table: yes and no as words, all else as it is.
+
+    Example:
+        >>> spoken(True), spoken(12.5)
+        ('yes', 12.5)
+    """
+    return ("yes" if answer else "no") if isinstance(answer, bool) else answer
+
+
+def in_words(answer: Any, question: Question | None) -> str:
+    """An answer as a person would say it, with the unit of its question.
+
+    Example:
+        >>> in_words(True, None), in_words(12.5, Question("size", "number", unit="mm"))
+        ('yes', '12.5 mm')
+    """
+    unit = question.unit if question else ""
+    return str(spoken(answer)) if unit in {"", "1"} else f"{spoken(answer)} {unit}"
+
+
 def _said(
     labels: Labels | Sequence[str], questions: Sequence[Question], landmarks: Sequence[str]
 ) -> dict[str, Any]:

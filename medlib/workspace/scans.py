@@ -17,6 +17,7 @@ from medlib.workspace.database import Database, found
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.events import record
 from medlib.workspace.files import Files, digest_of
+from medlib.workspace.headers import Header
 from medlib.workspace.identities import Examination, Identities, Person
 from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
 from medlib.workspace.series import Series
@@ -310,7 +311,9 @@ class Scans:
         with self._database.reading() as session:
             is_dicom = found(session, Scan, scan).source == "dicom"
             first = session.scalars(query).first()
-        return Examination.of(self.file(first)) if is_dicom and first else Examination()
+        if not is_dicom or first is None:
+            return Examination()
+        return Examination.of(Header(self.file(first), *Examination.KEYWORDS))
 
     def is_copied(self, scan: int) -> bool:
         """Whether its files are in the workspace; else they are read where they lie."""
@@ -456,7 +459,8 @@ def _described(file: File, source: str) -> tuple[Series, str, Examination]:
     """Which series a scan is, what that was called by who sent it, and what is said of the study."""
     if source != "dicom":
         return Series(), "", Examination()
-    return *Series.of(file), Examination.of(file)
+    header = Header(file, *Series.KEYWORDS, *Examination.KEYWORDS)
+    return *Series.of(header), Examination.of(header)
 
 
 def _made_up_name(session: Session, patient: Patient, modality: str) -> str:

@@ -6,12 +6,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medlib.workspace.headers import Header
 
 if TYPE_CHECKING:
-    from medlib.io.files import File
     from medlib.space import Grid
 
 _GAP = "…"
@@ -55,10 +54,6 @@ _IS_AMOUNT = re.compile(_AMOUNT, re.IGNORECASE)
 _NO_AGENT = {"no", "none", "nein", "non", "n", "without", "ohne", "sans", "nativ", "native"}
 _PLANES = {"L": "sagittal", "P": "coronal", "S": "axial"}
 _STRAIGHT = math.cos(math.radians(30))
-_KEYWORDS = (
-    *("SeriesDescription", "SeriesNumber", "ContrastBolusAgent", "ContrastBolusAgentSequence"),
-    *("RepetitionTime", "EchoTime", "InversionTime"),
-)
 
 
 @dataclass(frozen=True)
@@ -81,14 +76,18 @@ class Series:
     echo: float | None = None
     inversion: float | None = None
 
-    @classmethod
-    def of(cls, file: File) -> tuple[Series, str]:
-        """What a DICOM file says, and its description as the sender wrote it, which may name people.
+    KEYWORDS: ClassVar[tuple[str, ...]] = (
+        *("SeriesDescription", "SeriesNumber", "ContrastBolusAgent", "ContrastBolusAgentSequence"),
+        *("RepetitionTime", "EchoTime", "InversionTime"),
+    )
 
-        Raises:
-            OSError: when the file is not there.
+    @classmethod
+    def of(cls, header: Header) -> tuple[Series, str]:
+        """What a header says, and its description as the sender wrote it, which may name people.
+
+        Args:
+            header: read for :attr:`KEYWORDS`, at least.
         """
-        header = Header(file, *_KEYWORDS)
         description = header.text("SeriesDescription")
         number = header.number("SeriesNumber")
         return (

@@ -83,6 +83,17 @@ def date_of(text: str) -> date | None:
         return None
 
 
+def date_said(text: str) -> str:
+    """A date as DICOM has it, as it is read; what is none stays as it is.
+
+    Example:
+        >>> date_said("19500301"), date_said("1950")
+        ('1950-03-01', '1950')
+    """
+    known = date_of(text)
+    return known.isoformat() if known else text
+
+
 def second_of(text: str) -> int | None:
     """The second of the day of a time as DICOM has it (HHMMSS.FFFFFF); None for what is none.
 

@@ -134,7 +134,10 @@ def test_the_worklist_goes_by_time_for_who_sees_no_date_too(workspace, run):
 def others(workspace, role=Role.REVIEWER):
     here = Desk(site(), "ada", role)
     item = next(one for one in everything(here) if one.key == "found 1")
-    return [(other.entry.series.number, other.said) for other in others_of(here, item)]
+    return [
+        (other.entry.series.number, other.said)
+        for other in others_of(here, item, which.Which.seen_by(here))
+    ]
 
 
 def test_the_latest_prior_comes_first_and_what_came_later_last(workspace, run):

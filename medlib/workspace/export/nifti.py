@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.sheets import write_sheet
-from medlib.workspace.label_sets import table_of
+from medlib.workspace.label_sets import spoken, table_of
 from medlib.workspace.schema import Content
 from medlib.workspace.source import learned_table
 from medlib.workspace.versions import placed
@@ -51,9 +51,7 @@ def write_nifti_form(batch: Batch) -> None:
             row["points"] = f"points/{item.name}.mrk.json"
             io.save(part.points, folder / str(row["points"]))
         answers = item.heads[Content.ANSWERS].entries if Content.ANSWERS in item.heads else {}
-        words = {True: "yes", False: "no"}
-        said = {name: answers[name] for name in asked if name in answers}
-        row |= {n: words[a] if isinstance(a, bool) else a for n, a in said.items()}
+        row |= {name: spoken(answers[name]) for name in asked if name in answers}
         rows.append(row)
     if not rows:
         return

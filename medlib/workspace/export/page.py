@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from medlib.figures import three_figures
+from medlib.figures import place, three_figures
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
-from medlib.workspace.label_sets import questions_of
+from medlib.workspace.label_sets import in_words, questions_of
 from medlib.workspace.schema import Content
 from medlib.workspace.versions import placed
 
@@ -133,17 +133,13 @@ def _entries(batch: Batch, item: Item) -> Iterator[Html]:
     """Answers and landmarks."""
     from medlib.report.markup import Html, element
 
-    words = {True: "yes", False: "no"}
     said: list[tuple[str, str]] = []
     answers = item.heads.get(Content.ANSWERS)
     for name, question in questions_of(batch.label_set).items():
         if answers is not None and name in answers.entries:
-            answer = answers.entries[name]
-            text = words[answer] if isinstance(answer, bool) else str(answer)
-            said.append((name, f"{text} {question.unit if question.unit != '1' else ''}".strip()))
+            said.append((name, in_words(answers.entries[name], question)))
     points = item.heads.get(Content.POINTS)
-    for name, place in placed(points).items() if points else ():
-        said.append((name, ", ".join(f"{float(mm):.1f}" for mm in place) + " mm (LPS)"))
+    said += [(name, place(mm)) for name, mm in placed(points).items()] if points else []
     if said:
         lines = [element("dt", name) + element("dd", text) for name, text in said]
         yield element("dl", Html("".join(lines)))

@@ -9,7 +9,7 @@ from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
-from medlib.workspace.label_sets import questions_of, table_of
+from medlib.workspace.label_sets import questions_of, spoken, table_of
 from medlib.workspace.schema import Content
 from medlib.workspace.series import plane_of
 from medlib.workspace.versions import placed
@@ -160,14 +160,12 @@ def _answers(batch: Batch, item: Item) -> Iterator[dict[str, object]]:
     version = item.heads.get(Content.ANSWERS)
     if version is None:
         return
-    words = {True: "yes", False: "no"}
     for name, question in questions_of(batch.label_set).items():
         if name in version.entries:
-            answer = version.entries[name]
             yield {
                 "scan": item.name,
                 "question": name,
-                "answer": words[answer] if isinstance(answer, bool) else answer,
+                "answer": spoken(version.entries[name]),
                 "unit": question.unit,
                 "answered_by": version.author,
                 "reviewed_by": _reviewers(item, Content.ANSWERS),
