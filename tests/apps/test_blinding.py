@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from oracles import oracle
+from pressing import press, told
 from small_scans import ORGANS, add_scan, painted
 
 from medlib.resources import folder
@@ -14,16 +15,13 @@ oracle("streamlit")
 APPS = folder("apps")
 sys.path.append(str(APPS))  # as Streamlit does for the pages
 
-from desk import Desk  # noqa: E402
 from serving.depot import Depot  # noqa: E402
 from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
 from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
-from serving.site import site  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 WORD = "correct horse battery"
 WHOLE = Seen(whole=True)
@@ -64,33 +62,13 @@ def ask(workspace, tmp_path):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
+def run(open_page):
     """A page, as a person sees it first."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
 
     def running(person, page="pages/label.py", label_set=1):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), person, ROLES[person]))
-        app = AppTest.from_file(str(APPS / page), default_timeout=60)
-        app.session_state["label set"] = label_set
-        app.run()
-        assert not app.exception
-        return app
+        return open_page(page, person, ROLES[person], {"label set": label_set})
 
-    yield running
-    site.cache_clear()
-
-
-def told(app):
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
-
-
-def press(app, label):
-    (button,) = [b for b in app.button if b.label == label]
-    button.click().run()
-    assert not app.exception
-    return app
+    return running
 
 
 LABEL = ("1-1/mask", "1-1/label/1/mask", "1-1/difference/1/mask", "1-1/drawn/1/mask",

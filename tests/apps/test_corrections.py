@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from oracles import oracle
+from pressing import press, told
 from small_scans import add_scan, grid_of
 
 from medlib.resources import folder
@@ -21,15 +22,12 @@ oracle("streamlit")
 APPS = folder("apps")
 sys.path.append(str(APPS))  # as Streamlit does for the pages
 
-from desk import Desk  # noqa: E402
 from serving.depot import Depot  # noqa: E402
 from serving.routes import Scans  # noqa: E402
 from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
-from serving.site import site  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 WORD = "correct horse battery"
 ROLES = {"ada": Role.ADMINISTRATOR, "bob": Role.REVIEWER, "rob": Role.READER}
@@ -65,38 +63,18 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
+def run(open_page, monkeypatch):
     """The Review page, at the landmarks or the answers, as a person sees it first."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
     monkeypatch.setattr("streamlit.switch_page", lambda page: None)
-    site.cache_clear()
 
     def running(item, person="ada", page="pages/review.py"):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), person, ROLES[person]))
-        app = AppTest.from_file(str(APPS / page), default_timeout=60)
-        app.session_state["review item"] = f"found {item}"
-        app.run()
-        assert not app.exception
-        return app
+        return open_page(page, person, ROLES[person], {"review item": f"found {item}"})
 
-    yield running
-    site.cache_clear()
-
-
-def press(app, label):
-    (button,) = [b for b in app.button if b.label == label]
-    button.click().run()
-    assert not app.exception
-    return app
+    return running
 
 
 def labels(app):
     return [button.label for button in app.button]
-
-
-def told(app):
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
 def tables(app):

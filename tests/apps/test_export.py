@@ -9,10 +9,10 @@ import threading
 import time
 import urllib.request
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
+from browsers import CHROMIUM
 from oracles import oracle
 from small_scans import ORGANS, add_scan, painted
 from tiny import write_series
@@ -251,10 +251,6 @@ def test_a_stolen_link_and_a_role_that_was_taken_open_nothing(here):
 
 # --- in a browser ----------------------------------------------------------------------------
 
-_CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
-)
-
 
 @pytest.fixture
 def served(tmp_path):
@@ -296,12 +292,12 @@ def served(tmp_path):
 
 
 @pytest.mark.system
-@pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium")
+@pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium")
 def test_a_browser_exports_for_the_archive_and_fetches_it(served, tmp_path):
     playwright = oracle("playwright.sync_api")
     with playwright.sync_playwright() as it:
         browser = it.chromium.launch(
-            executable_path=_CHROMIUM, args=["--headless=new", "--no-sandbox"]
+            executable_path=CHROMIUM, args=["--headless=new", "--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1400, "height": 950})
         page.set_default_timeout(90_000)

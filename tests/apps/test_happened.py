@@ -18,9 +18,6 @@ oracle("streamlit")
 APPS = folder("apps")
 sys.path.append(str(APPS))  # as Streamlit does for the pages
 
-from desk import Desk  # noqa: E402
-from serving.site import site  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 HOSTILE = "<img src=x onerror=alert(1)>**eve**"
 
@@ -36,21 +33,13 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
+def run(open_page):
     """The People page with the log open."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
 
     def running(role=Role.ADMINISTRATOR):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), "ada", role))
-        page = AppTest.from_file(str(APPS / "pages" / "people.py"), default_timeout=60)
-        page.session_state["people tabs"] = "What happened"
-        page.run()
-        assert not page.exception
-        return page
+        return open_page("pages/people.py", role=role, state={"people tabs": "What happened"})
 
-    yield running
-    site.cache_clear()
+    return running
 
 
 def tampered(workspace):

@@ -11,9 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
+from browsers import CHROMIUM
 from oracles import oracle
 from small_scans import add_scan
 
@@ -24,12 +24,9 @@ playwright = oracle("playwright.sync_api")
 oracle("streamlit")
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value  # noqa: E402
 
-_CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
-)
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium"),
 ]
 SECRET = "of a test that signs what a provider would have said"
 ISSUER = "https://id.example.org"
@@ -83,7 +80,7 @@ def test_who_was_vouched_for_gets_in_until_the_session_ends(served):
     now = int(time.time()) - 60
     with playwright.sync_playwright() as it:
         browser = it.chromium.launch(
-            executable_path=_CHROMIUM, args=["--headless=new", "--no-sandbox"]
+            executable_path=CHROMIUM, args=["--headless=new", "--no-sandbox"]
         )
         context = browser.new_context()
         page = context.new_page()

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from browsers import CHROMIUM, FLAGS
 from oracles import oracle
+from pressing import press
 from small_scans import ORGANS, grid_of, painted
 from tiny import write_series
 
@@ -29,7 +30,6 @@ oracle("streamlit")
 APPS = folder("apps")
 sys.path.append(str(APPS))  # as Streamlit does for the pages
 
-from desk import Desk  # noqa: E402
 from reviewing.compared import rows_of  # noqa: E402
 from serving.depot import Depot  # noqa: E402
 from serving.layers import Layer, layer_of  # noqa: E402
@@ -37,18 +37,11 @@ from serving.reduced import Blocks  # noqa: E402
 from serving.routes import Scans  # noqa: E402
 from serving.session import COOKIE  # noqa: E402
 from serving.shelf import Case, Shelf  # noqa: E402
-from serving.site import site  # noqa: E402
 from serving.turning import Turn  # noqa: E402
 from serving.wire import unpack  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
-_CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
-)
-_FLAGS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader",
-          "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run")  # fmt: skip
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -96,26 +89,13 @@ def outline(grid: Grid, shift: int) -> Mask:
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
+def run(open_page):
     """The page, as a person of a role sees it first."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
 
     def running(person="ada", role=Role.REVIEWER):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), person, role))
-        app = AppTest.from_file(str(APPS / "pages" / "review.py"), default_timeout=60).run()
-        assert not app.exception
-        return app
+        return open_page("pages/review.py", person, role)
 
-    yield running
-    site.cache_clear()
-
-
-def press(app, label):
-    (button,) = [b for b in app.button if b.label == label]
-    button.click().run()
-    assert not app.exception
-    return app
+    return running
 
 
 def test_the_odd_one_comes_first_then_the_doubtful(run):
@@ -396,7 +376,7 @@ def test_it_starts_without_what_only_training_needs():
 
 
 @pytest.mark.system
-@pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium")
+@pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium")
 def test_in_a_browser(workspace, tmp_path):
     """What the browser is sent is what the model found; keys decide; the layers are shown."""
     heart = workspace.label_sets.add("heart", by="ada", landmarks=["apex", "base"]).id
@@ -419,7 +399,7 @@ def test_in_a_browser(workspace, tmp_path):
                 assert server.poll() is None
                 time.sleep(0.1)
         with playwright.sync_playwright() as it:
-            browser = it.chromium.launch(executable_path=_CHROMIUM, args=[*_FLAGS])
+            browser = it.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
             page = browser.new_page(viewport={"width": 1500, "height": 950})
             page.set_default_timeout(120_000)
             page.goto(f"http://localhost:{port}/")

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from oracles import oracle
+from pressing import press, told
 from small_scans import ORGANS, add_scan, grid_of, painted
 
 from medlib.resources import folder
@@ -27,7 +28,6 @@ from serving.turning import Turn  # noqa: E402
 from serving.wire import unpack  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 WORD = "correct horse battery"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -58,34 +58,13 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
+def run(open_page):
     """A page, as a person of a role sees it first."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
 
     def running(person="ada", role=Role.REVIEWER, page="pages/review.py"):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), person, role))
-        app = AppTest.from_file(str(APPS / page), default_timeout=60)
-        app.session_state["label scan"] = 1
-        app.run()
-        assert not app.exception
-        return app
+        return open_page(page, person, role, {"label scan": 1})
 
-    yield running
-    site.cache_clear()
-
-
-def press(app, label):
-    (button,) = [b for b in app.button if b.label == label]
-    button.click().run()
-    assert not app.exception
-    return app
-
-
-def told(app):
-    """All that is said on a page."""
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+    return running
 
 
 def tables(app):

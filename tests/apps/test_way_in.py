@@ -7,9 +7,9 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from pathlib import Path
 
 import pytest
+from browsers import CHROMIUM, FLAGS
 from oracles import oracle
 
 from medlib.datasets import samples
@@ -19,18 +19,10 @@ pydicom = oracle("pydicom")
 playwright = oracle("playwright.sync_api")
 oracle("streamlit")
 
-_FLAGS = (
-    *("--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-    *("--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
-_CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), ""
-)
 pytestmark = [
     pytest.mark.xdist_group("way in"),  # one after the other, on one server
     pytest.mark.system,
-    pytest.mark.skipif(not _CHROMIUM, reason="needs Debian's chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium"),
 ]
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 NAME = "<i>Doe</i><script>window.hacked()</script>"
@@ -77,7 +69,7 @@ def server(there):
 @pytest.fixture(scope="module")
 def page(server):
     with playwright.sync_playwright() as it:
-        browser = it.chromium.launch(executable_path=_CHROMIUM, args=[*_FLAGS])
+        browser = it.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.set_default_timeout(240_000)  # on a machine that is busy with other things
         page.goto(server[1])

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from oracles import oracle
+from pressing import press, told
 from small_scans import ORGANS, painted
 from studies import write_study
 
@@ -21,7 +22,6 @@ from desk import Desk  # noqa: E402
 from reviewing.priors import others_of  # noqa: E402
 from reviewing.queue import everything  # noqa: E402
 from serving.site import site  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 HOSTILE = "Roe^Jane <img src=x> portal"
 STUDIES = {  # by series number: when, and what the sender called it
@@ -61,27 +61,17 @@ def outline(workspace, *series):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
-
+def run(open_page):
     def running(page, role=Role.REVIEWER, **state):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), "ada", role))
-        app = AppTest.from_file(str(APPS / page), default_timeout=120)
-        for key, value in state.items():
-            app.session_state[key.replace("_", " ")] = value
-        app.run()
-        assert not app.exception
-        return app
+        state = {key.replace("_", " "): value for key, value in state.items()}
+        return open_page(page, role=role, state=state, timeout=120)
 
-    yield running
-    site.cache_clear()
+    return running
 
 
 def shown(app):
     """All that is on a page, as text; Markdown without its escapes."""
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error)
-    said = [element.value.replace("\\", "") for kind in kinds for element in kind]
+    said = [told(app)]
     said += [option for box in app.selectbox for option in box.options]
     return "\n".join([*said, *(e.proto.body for e in app.main if e.type == "html")])
 
@@ -148,11 +138,6 @@ def test_the_latest_prior_comes_first_and_what_came_later_last(workspace, run):
         (4, "8 months (242 days) before"),
         (3, "6 months (182 days) AFTER"),
     ]
-
-
-def press(app, label):
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
 
 
 def test_a_prior_is_dated_and_can_be_chosen(workspace, run):

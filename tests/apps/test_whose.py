@@ -6,12 +6,13 @@ import sys
 import pytest
 import torch
 from oracles import oracle
+from pressing import told
 from small_scans import ORGANS, add_scan, grid_of, painted
 from tiny import write_series
 
 from medlib.resources import folder
 from medlib.types import CTVolume
-from medlib.workspace import Role, Workspace
+from medlib.workspace import Role, Workspace, timing
 
 pydicom = oracle("pydicom")
 oracle("streamlit")
@@ -21,7 +22,6 @@ sys.path.append(str(APPS))  # as Streamlit does for the pages
 import whose  # noqa: E402
 from desk import Desk  # noqa: E402
 from serving.site import site  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
 
 HOSTILE = "<img src=x>^**b**"
 PAGES = ("pages/label.py", "pages/review.py", "main.py")
@@ -56,26 +56,16 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
-def run(workspace, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
-    site.cache_clear()
-
+def run(open_page):
     def running(page, role=Role.REVIEWER, scan=1):
-        monkeypatch.setattr("desk.desk", lambda: Desk(site(), "ada", role))
-        app = AppTest.from_file(str(APPS / page), default_timeout=60)
-        app.session_state["label scan"] = app.session_state["desk scan"] = scan
-        app.run()
-        assert not app.exception
-        return app
+        return open_page(page, role=role, state={"label scan": scan, "desk scan": scan})
 
-    yield running
-    site.cache_clear()
+    return running
 
 
 def shown(app):
     """All that is on a page, as text; Markdown without its escapes."""
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error)
-    said = [element.value.replace("\\", "") for kind in kinds for element in kind]
+    said = [told(app)]
     return "\n".join([*said, *(e.proto.body for e in app.main if e.type == "html")])
 
 
@@ -128,4 +118,4 @@ def test_what_is_not_known_is_left_out_and_the_page_stays(workspace, run, tmp_pa
     here = Desk(site(), "ada", Role.REVIEWER)
     entry = next(e for e in workspace.scans.list() if e.scan.id == number)
     assert "born 1950-03-01" in whose.whose(here, entry)
-    assert not doctest.testmod(whose).failed
+    assert not doctest.testmod(timing).failed

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from browsers import CHROMIUM, FLAGS
 from playwright.sync_api import Page, sync_playwright
 from scipy.ndimage import distance_transform_edt
 
@@ -36,8 +37,6 @@ from medlib.space import Grid
 from medlib.types import Labels, Mask
 from medlib.workspace import Workspace
 
-_FLAGS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader",
-          "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run")  # fmt: skip
 _PATIENCE = 90_000  # ms
 _LENGTHS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480)  # minutes, on the dial
 _STROKES = 40  # at most, for a structure
@@ -365,7 +364,7 @@ def main() -> None:
         try:
             assert server.stdout is not None
             server.stdout.readline()
-            browser = it.chromium.launch(executable_path=shutil.which("chromium"), args=[*_FLAGS])
+            browser = it.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
             page = browser.new_page(viewport={"width": 1500, "height": 950})
             page.set_default_timeout(_PATIENCE)
             walker = Walker(page, given.folder)
