@@ -6,20 +6,14 @@ import streamlit as st
 from desk import Desk, choose_label_set, chosen_label_set, desk
 from lasting import outlast
 from plainly import said_plainly
-from training import cards, data, live, results
-from training.words import asked_of, lasting
+from training import cards, data, live, results, starting
 from wording import plain
 
-from medlib.work import Asked, Training, ask, read_request
+from medlib.work import Asked, ask, asked_of, read_request
 from medlib.workspace import Progress
 from medlib.workspace.schema import Job, LabelSet, Model
 
-_SET, _WHAT, _MINUTES, _REST, _MODEL = (
-    *("train set", "train what", "train minutes", "train rest", "train model"),
-)
-_KEPT = "train kept"
-_LENGTHS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480)
-_USUAL = 10
+_SET, _WHAT, _MODEL, _KEPT = "train set", "train what", "train model", "train kept"
 _OPEN = {Progress.QUEUED, Progress.RUNNING}
 
 
@@ -41,16 +35,17 @@ def page(here: Desk) -> None:
     if jobs and not going:
         say_end(here, jobs[0])
     models = [
-        model for model in here.workspace.models.list(label_set.id) if asked_of(model.card) == asked
+        model for model in here.workspace.models.list(label_set.id) if asked_of(model) == asked
     ]
     st.subheader("What there is to learn from", anchor=False)
     known = data.say_counts(here, label_set, asked)
-    outlast(_KEPT, {_MINUTES: _USUAL, _REST: True})  # a training, or another page, hides them
+    outlast(_KEPT, starting.USUAL)  # a training, or another page, hides them
     if known:
         if not any(job.kind == "train" for job in going):
-            begin(here, label_set, asked)
+            starting.begin(here, label_set, asked, models)
         with st.container(border=True):
-            data.say_closely(here, label_set, asked, float(st.session_state[_MINUTES]))
+            minutes = float(st.session_state[starting.MINUTES])
+            data.say_closely(here, label_set, asked, minutes)
     else:
         st.info(
             "Nothing is labelled yet. Outline a scan, or a few slices of several, and mark them done."
@@ -78,24 +73,6 @@ def choose(sets: dict[int, LabelSet]) -> tuple[LabelSet, Asked]:
 
 def _called(asked: Asked) -> str:
     return f"the answer to: {asked.question}" if asked.question else f"the {asked.what}"
-
-
-def begin(here: Desk, label_set: LabelSet, asked: Asked) -> None:
-    """One dial, and a button."""
-    if not here.may("train"):
-        st.caption("A reviewer or an administrator starts the training.")
-        return
-    dial, rest, start = st.columns([3, 2, 1.4], vertical_alignment="center", gap="large")
-    minutes = dial.select_slider(
-        "How long it may take", _LENGTHS, key=_MINUTES,
-        format_func=lambda minutes: lasting(60 * minutes),
-    )  # fmt: skip
-    then = rest.checkbox("Then look at the scans that are not labelled whole", key=_REST)
-    if start.button("Start", type="primary", key="train start", width="stretch"):
-        here.must("train")
-        request = Training(label_set.id, asked, minutes=float(minutes), then_predict=then)
-        ask(here.workspace, request, by=here.person)
-        st.rerun()
 
 
 def say_end(here: Desk, job: Job) -> None:

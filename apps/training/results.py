@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from wording import plain
 
-from medlib.work import Predicting, ask, waiting
+from medlib.work import Predicting, ask, seen_by, waiting
 from training.data import open_row
 from training.live import show
 from training.words import figure, measure_of, table, within
@@ -26,14 +26,15 @@ def say(here: Desk, label_set: LabelSet, model: Model) -> None:
     """The figures of a model, then its cases, the worst first."""
     card = model.card
     counts = card["patients"]
+    begun = f" It began with {plain(card['begun with'])}." if card.get("begun with") else ""
     st.caption(
         f"It learned from {len(card['learned from'])} scans of {counts['learned from']} patients, for "
-        f"{card['seconds'] / 60:.1f} minutes."
+        f"{card['seconds'] / 60:.1f} minutes.{begun}"
     )
     if not card["measured on"]:
         st.warning(
-            "**Nothing says how good it is**: there were too few patients to keep any back. Look at "
-            "what it finds in other scans before you trust it."
+            "**Nothing says how good it is**: there were too few patients to keep any back, or what it "
+            "began with knew them all. Look at what it finds in other scans before you trust it."
         )
     else:
         say_figures(card)
@@ -142,7 +143,7 @@ def compare(models: Sequence[Model]) -> None:
             f"They were measured on different scans. What is compared are the {len(shared)} that "
             "all of them kept back."
         )
-    learned = [model for model in chosen if shared & set(model.card["learned from"])]
+    learned = [model for model in chosen if shared & {*seen_by(model.card)}]
     assert not learned, "a scan cannot be kept back and learned from"
     parts = dict.fromkeys(part for model in chosen for part in model.card["labels"])
     rows = [

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
 from medlib.figures import three_figures
-from medlib.work import Asked
 
 MEASURES = {
     "Dice": "overlap with the label (Dice): 1 is perfect, 0 is nothing",
@@ -35,11 +33,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     st.html(
         f'{_LOOK}<table class="figures"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
-
-
-def asked_of(card: Mapping[str, Any]) -> Asked:
-    """What a model says of a scan."""
-    return Asked(**card.get("asked", {}))
 
 
 def measure_of(name: str) -> str:

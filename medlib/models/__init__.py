@@ -7,7 +7,8 @@ from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_th
 from medlib.models.inflation import inflate
 from medlib.models.own import OwnNetwork
 from medlib.models.pretrained import Loaded, load_pretrained
-from medlib.models.weights import WeightsError, architecture_of, card_of, read_weights, shipped
+from medlib.models.weights import WeightsError, architecture_of, read_weights
+from medlib.shipped import card_of, shipped
 
 __all__ = [
     "ARCHITECTURES",

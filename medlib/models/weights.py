@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from medlib.models.architectures import Architecture
+from medlib.shipped import file_of, shipped
 
 ARCHITECTURE_NOTE = "medlib_architecture"
 """Where a file of weights says which network they are of; see :func:`architecture_of`."""
-_SHIPPED = Path(__file__).with_name("shipped")
 _PACKED = ("weights.safetensors", "model.safetensors")
 _NESTS = ("state_dict", "model_state_dict", "model", "network_weights")
 _HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
@@ -24,35 +24,6 @@ _HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:
 
 class WeightsError(ValueError):
     """Weights cannot be used; the message says why and what to do."""
-
-
-def shipped() -> tuple[str, ...]:
-    """Names of the weights that come with the library; each has a card, see :func:`card_of`.
-
-    Example:
-        >>> shipped()
-        ('medlib-synthetic-small',)
-    """
-    return tuple(sorted(file.stem for file in _SHIPPED.glob("*.safetensors")))
-
-
-def card_of(name: str) -> dict[str, Any]:
-    """How weights that come with the library were made, what they are good for, and their limits.
-
-    Args:
-        name: one of :func:`shipped`.
-
-    Raises:
-        FileNotFoundError: for another name.
-
-    Example:
-        >>> card_of("medlib-synthetic-small")["licence"]
-        'Apache-2.0'
-    """
-    if name not in shipped():
-        raise FileNotFoundError(f"no weights are called {name}; there are {', '.join(shipped())}")
-    card: dict[str, Any] = json.loads((_SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
-    return card
 
 
 def located(source: str | Path) -> Path:
@@ -73,7 +44,7 @@ def located(source: str | Path) -> Path:
         FileNotFoundError: there are no weights at nowhere.safetensors; with the library come ...
     """
     if isinstance(source, str) and source in shipped():
-        return _SHIPPED / f"{source}.safetensors"
+        return file_of(source)
     path = _downloaded(source) if str(source).startswith("hf://") else Path(source)
     if not path.exists():
         there = (

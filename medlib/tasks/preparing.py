@@ -40,6 +40,7 @@ KindOf = type[Volume] | str | Mapping[str, type[Volume] | str]
 
 _BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
 _U_NETS = ("unet", "encoder")  # whose levels are those of a backbone
+_KNOWN_TO_IT = "begun with a model: figures hold for patients whom that did not learn from"
 _SPREAD = 10.0  # how much slower the first layers learn than the head, where they know something
 
 
@@ -205,12 +206,13 @@ def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
             f"{source} holds {len(model.members)} models; begin with one, such as a package that "
             "a cross-validation has left in its folder"
         )
+    reasons = (*plan.reasons, _KNOWN_TO_IT)
     theirs = model.manifest.network
     architecture = Architecture(theirs.name, theirs.arguments)
     alike = (model.output.voxelwise, model.output.whole) == (asked.voxelwise, asked.whole)
     if not alike or any(n % d for n, d in zip(plan.window, architecture.divisor, strict=True)):
-        return plan
-    reasons = (*plan.reasons, "the network is that of the pretrained model")
+        return replace(plan, reasons=reasons)
+    reasons = (*reasons, "the network is that of the pretrained model")
     return replace(plan, architecture=architecture, reasons=reasons)
 
 

@@ -14,6 +14,7 @@ memory or is killed leaves the worker as it was.
 What is asked for are plain values, queued by :func:`ask`::
 
     ask(workspace, Training(label_set=1, minutes=10), by="ada")
+    ask(workspace, Training(label_set=1, minutes=10, begin=3), by="ada")  # goes on from model 3
     ask(workspace, Predicting(model=1), by="ada")     # all scans not labelled whole
     ask(workspace, Looking(label_set=1), by="ada")    # what the data say, and a plan in words
 """
@@ -28,7 +29,8 @@ from medlib.work.asking import (
     read_request,
     usual_device,
 )
-from medlib.work.waiting import waiting
+from medlib.work.beginning import seen_by
+from medlib.work.waiting import asked_of, waiting
 from medlib.work.worker import Worker
 
 __all__ = [
@@ -38,8 +40,10 @@ __all__ = [
     "Training",
     "Worker",
     "ask",
+    "asked_of",
     "folder_of",
     "read_request",
+    "seen_by",
     "usual_device",
     "waiting",
 ]

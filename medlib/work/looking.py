@@ -15,8 +15,9 @@ from medlib.data import Case, LeakError, Pairing, Store, contents
 from medlib.io.files import FILE_ERRORS
 from medlib.types import Mask
 from medlib.work.asking import Asked, Looking, digest_of
+from medlib.work.beginning import FEWEST
 from medlib.work.flags import flags_of
-from medlib.work.preparing import FEWEST, known, prepared
+from medlib.work.preparing import known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
 

@@ -18,6 +18,7 @@ from medlib.package import Model, load
 from medlib.transforms import Item
 from medlib.types import Belief, Kind, Mask, Measurement, Points, Probabilities, Volume, verb
 from medlib.work.asking import Predicting
+from medlib.work.beginning import seen_by
 from medlib.work.flags import flags_of
 from medlib.work.process import Watch
 from medlib.work.telling import Telling, write_json
@@ -186,9 +187,7 @@ def rank(workspace: Workspace, model: Row) -> int:
     known = labelled(workspace, model.label_set_id, asked_of(model))
     left = [n for n in entries if n in doubts and n not in known.whole]
     new = [n for n in left if n not in known.begun]
-    learned = {*model.card.get("learned from", []), *known.whole, *known.begun}.intersection(
-        entries
-    )
+    learned = {*seen_by(model.card), *known.whole, *known.begun}.intersection(entries)
     features = {n: found for n in {*new, *learned} if (found := _features(workspace, entries[n]))}
     names = {n: entries[n].scan.name for n in features}
     can_say = any(doubts[n] for n in new)  # else by how unlike they are

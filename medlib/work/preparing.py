@@ -8,16 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medlib.work.asking import Asked
+from medlib.work.beginning import NOTHING, Beginning
 from medlib.workspace import WorkspaceError, questions_of
 
 if TYPE_CHECKING:
-    from medlib.data import Case, Pairing, Splitter
+    from medlib.data import Case, Pairing
     from medlib.tasks import Task
     from medlib.workspace import Workspace
     from medlib.workspace.schema import LabelSet
-
-FEWEST = 3
-"""With fewer patients nobody is kept back: every one is needed to learn from."""
 
 
 def known(
@@ -47,7 +45,13 @@ def known(
 
 
 def prepared(
-    workspace: Workspace, label_set: int, asked: Asked, pairing: Pairing, kind: str, **choices: Any
+    workspace: Workspace,
+    label_set: int,
+    asked: Asked,
+    pairing: Pairing,
+    kind: str,
+    begun: Beginning = NOTHING,
+    **choices: Any,
 ) -> Task:
     """The task, planned or with the plan in ``choices``; patients are kept back where there are enough.
 
@@ -58,7 +62,12 @@ def prepared(
     from medlib import tasks
 
     row = workspace.label_sets.get(label_set)
-    choices |= {"kind": getattr(medlib.types, kind), "validation": splitter_for(pairing.cases)}
+    numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
+    choices |= {
+        "kind": getattr(medlib.types, kind),
+        "validation": begun.splitter(pairing.cases, numbers),
+        "pretrained": begun.weights,
+    }
     if asked.what == "structures":
         return tasks.segmenter(pairing, **choices)
     if asked.what == "landmarks":
@@ -69,14 +78,6 @@ def prepared(
     check_differing(pairing.cases, asked.question)
     columns = (question.name,) if question.kind == "yes/no" else question.name
     return tasks.classifier(pairing, columns, **choices)
-
-
-def splitter_for(cases: Sequence[Case]) -> Splitter:
-    """A fifth of the patients is kept back, one at least; of very few patients none is."""
-    from medlib.data import by_patient, none_kept
-
-    few = len({case.patient for case in cases}) < FEWEST
-    return none_kept() if few else by_patient(0.2)
 
 
 def check_differing(cases: Sequence[Case], question: str) -> None:

@@ -15,6 +15,7 @@ from medlib.train.scores import plain
 from medlib.transforms import Item
 from medlib.types import Answer, Kind, Mask, Volume, describe
 from medlib.work.asking import Predicting, Training, ask, digest_of
+from medlib.work.beginning import NOTHING, Beginning, beginning_of
 from medlib.work.preparing import described, known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
@@ -32,12 +33,13 @@ def train(
     workspace: Workspace, job: Job, request: Training, telling: Telling, watch: Watch
 ) -> dict[str, Any]:
     """Train, keep the model, and have it outline the rest if that was asked for."""
+    begun = beginning_of(workspace, request)
     telling.progress(phase="reading the scans")
     pairing, kind = known(workspace, request.label_set, request.asked, request.kind)
     checkpoint = place_of(workspace.derived / "trainings", request, pairing)
     numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
     task = prepared(
-        workspace, request.label_set, request.asked, pairing, kind,
+        workspace, request.label_set, request.asked, pairing, kind, begun,
         minutes=request.minutes or 20.0,
         cache=workspace.derived / "prepared",
         checkpoint=checkpoint,
@@ -52,7 +54,7 @@ def train(
     task.fine_tune(minutes=request.minutes, epochs=request.rounds)
     watch.may_leave = False
     telling.progress(phase="saving the model", left=None)
-    model = keep(workspace, job, request, task, numbers)
+    model = keep(workspace, job, request, task, numbers, begun)
     checkpoint.unlink(missing_ok=True)  # of a training that was stopped it is left
     following = None
     if request.then_predict:
@@ -180,12 +182,17 @@ class Pictured:
 
 
 def keep(
-    workspace: Workspace, job: Job, request: Training, task: Task, numbers: Mapping[str, int]
+    workspace: Workspace,
+    job: Job,
+    request: Training,
+    task: Task,
+    numbers: Mapping[str, int],
+    begun: Beginning,
 ) -> Model:
     """The model, in the workspace, with what is known of it."""
     package = task.save(workspace.derived / "jobs" / str(job.id) / "model.medlib")
     label_set = workspace.label_sets.get(request.label_set)
-    card = card_of(task, request, numbers)
+    card = card_of(task, request, numbers, begun)
     wanted = request.name.strip() or described(label_set, request.asked)
     model = add(
         workspace, wanted, package, request.label_set, by=job.asked_by, card=card, job=job.id
@@ -204,7 +211,9 @@ def add(workspace: Workspace, wanted: str, package: Path, label_set: int, **said
     raise WorkspaceError(f"there are too many models called {wanted!r}")
 
 
-def card_of(task: Task, request: Training, numbers: Mapping[str, int]) -> dict[str, Any]:
+def card_of(
+    task: Task, request: Training, numbers: Mapping[str, int], begun: Beginning = NOTHING
+) -> dict[str, Any]:
     """What is known of a model; scans are named by number."""
     data, scores = task.learner.data, task.scores
     patients = {case.name: case.patient for case in data.valid.cases}
@@ -216,6 +225,8 @@ def card_of(task: Task, request: Training, numbers: Mapping[str, int]) -> dict[s
         "steps": task.learner.step,
         "seconds": task.learner.summary()["seconds"],
         "learned from": _numbered(data.train.cases, numbers),
+        "learned from before": sorted(begun.seen),
+        "begun with": begun.said,
         "measured on": _numbered(data.valid.cases, numbers),
         "patients": {
             "learned from": len({case.patient for case in data.train.cases}),

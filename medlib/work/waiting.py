@@ -61,5 +61,5 @@ def waiting(workspace: Workspace, model: Model) -> tuple[int, ...]:
 
 
 def asked_of(model: Model) -> Asked:
-    """What a model answers."""
+    """What a model says of a scan."""
     return Asked(**model.card.get("asked", {}))

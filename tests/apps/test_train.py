@@ -31,6 +31,10 @@ CARD = {
     "asked": {"what": "structures", "question": ""}, "seconds": 60.0, "measure": "Dice",
     "errors": False, "learned from": [1], "overall": {}, "set aside": [], "reasons": [],
 }  # fmt: skip
+UNMEASURED = {
+    "patients": {"learned from": 1, "measured on": 0}, "measured on": [], "cases": {},
+    "labels": {}, "intervals": {},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -133,6 +137,27 @@ def test_what_the_data_say_and_the_start(page, workspace):
     assert not [b for b in app.button if b.key == "train start"]
 
 
+def test_it_begins_with_what_is_chosen_and_each_choice_is_explained(page, workspace):
+    label(workspace)
+    page()
+    look(workspace)
+    about = {"what": "question", "question": "motion"}
+    other = model(workspace, "answers", **UNMEASURED | {"asked": about})
+    older = model(workspace, HOSTILE, **UNMEASURED)
+    app = page()
+    box = app.selectbox(key="train begin")
+    assert len(box.options) == 3
+    assert not [option for option in box.options if other.name in option]
+    assert "made up" in said(
+        app.selectbox(key="train begin").set_value("medlib-synthetic-small").run()
+    )
+    app.selectbox(key="train begin").set_value(older.id).run()
+    assert "not kept back" in said(app)
+    app.button(key="train start").click().run()
+    job = workspace.jobs.list()[0]
+    assert read_request(job.kind, job.request).begin == older.id
+
+
 def _two_pages():
     import streamlit as st
     from lasting import outlast
@@ -204,9 +229,7 @@ def test_results_name_the_worst_first_and_what_is_not_known(page, workspace):
         "train open case 1",
     ]
     assert "did not learn from" in said(app)
-    nothing = {"patients": {"learned from": 1, "measured on": 0}, "measured on": [], "cases": {},
-               "labels": {}, "intervals": {}}  # fmt: skip
-    model(workspace, "second", **nothing)
+    model(workspace, "second", **UNMEASURED)
     app = page()
     assert "Nothing says how good it is" in said(app)
     assert "No scan was kept back from all of them" in said(app)
@@ -216,9 +239,7 @@ def test_what_is_said_of_a_model_is_kept_with_an_event(page, workspace):
     label(workspace)
     page()
     look(workspace)
-    nothing = {"patients": {"learned from": 1, "measured on": 0}, "measured on": [], "cases": {},
-               "labels": {}, "intervals": {}}  # fmt: skip
-    row = model(workspace, **nothing)
+    row = model(workspace, **UNMEASURED)
     app = page()
     app.text_area(key=f"train card {row.id} Intended use").set_value("Volumes of the liver.")
     next(b for b in app.button if b.label == "Keep these answers").click().run()

@@ -1,7 +1,7 @@
 """How a reader's time is best spent: whole scans, offered slices, or correcting a model's outlines.
 
     python tests/benchmarks/reader.py FOLDER [--set hippocampus abdomen] [--minutes 2] [--arms NAME …]
-        [--journal FILE] [--json FILE] [--plot FILE]
+        [--begin nothing|weights] [--go-on] [--journal FILE] [--json FILE] [--plot FILE]
 
 A simulated reader knows the true outlines, and takes the same time for the same thing in all arms:
 10 s to open a scan, 1 s to look at a slice, 20 s to outline a structure in a slice, and as long to
@@ -16,7 +16,9 @@ arms differ in what is done next:
   outline in it differs from the truth by more than a tenth of both (or by more than a few voxels).
 
 After each round a model is trained for ``--minutes`` and its Dice measured on patients that are
-kept back. ``everything`` is the same training with all scans that there are labelled whole.
+kept back. ``everything`` is the same training with all scans that there are labelled whole. Trainings begin
+with nothing, or with the weights that come with the library; with ``--go-on`` those after the first
+begin with the model of the round before, as the Train page offers.
 """
 
 from __future__ import annotations
@@ -196,11 +198,11 @@ def offered(
         yield int(one.name), found[int(one.name)]
 
 
-def trained(reader: Reader, minutes: float) -> Model:
+def trained(reader: Reader, minutes: float, begin: str | Path | None) -> Model:
     """A model of all that is labelled; nobody is kept back to choose its best moment by."""
     began = time.monotonic()
     pairing = reader.workspace.pairing(reader.label_set)
-    learn = medlib.segmenter(pairing, kind="mr", validation=none_kept())
+    learn = medlib.segmenter(pairing, kind="mr", validation=none_kept(), pretrained=begin)
     learn.fine_tune(minutes=minutes, started=began)
     return learn.model
 
@@ -222,8 +224,9 @@ def dice(model: Model, data: Data) -> list[float]:
     return np.mean(rows, axis=0).round(4).tolist()
 
 
-def run(name: str, data: Data, arm: str, minutes: float, seed: int) -> Iterator[dict[str, Any]]:
+def run(name: str, arm: str, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row a round: the reader's minutes, and what they are worth."""
+    data = SETS[name](given.folder)
     with tempfile.TemporaryDirectory() as work, Workspace(Path(work) / "workspace") as workspace:
         asked = workspace.label_sets.add("organs", data.names, by="reader")
         truth: dict[int, Ids] = {}
@@ -234,16 +237,20 @@ def run(name: str, data: Data, arm: str, minutes: float, seed: int) -> Iterator[
             truth[row.id] = np.asarray(nibabel.load(labels).dataobj).T.astype(np.uint8)
             assert truth[row.id].shape == workspace.scans.grid(row.id).shape
         reader = Reader(workspace, asked.id, truth)
-        work_of = rounds(arm, data, reader, random.Random(seed))
+        work_of = rounds(arm, data, reader, random.Random(given.seed))
         next(work_of)
+        begin: str | Path | None = BEGINNINGS[given.begin]
         while True:
-            model = trained(reader, minutes)
+            model = trained(reader, given.minutes, begin)
+            if given.go_on:
+                begin = model.save(Path(work) / f"after_{len(reader.done)}.medlib")
             found = dice(model, data)
             yield {
                 "set": name,
                 "arm": arm,
-                "seed": seed,
-                "training minutes": minutes,
+                "seed": given.seed,
+                "begun": f"{given.begin}, then on" if given.go_on else given.begin,
+                "training minutes": given.minutes,
                 "scans": len(reader.done),
                 "slices": sum(map(len, reader.done.values())),
                 "reader minutes": round(reader.seconds / 60, 1),
@@ -257,6 +264,7 @@ def run(name: str, data: Data, arm: str, minutes: float, seed: int) -> Iterator[
 
 
 ARMS = ("everything", "whole", "slices", "loop")
+BEGINNINGS = {"nothing": None, "weights": "medlib-synthetic-small"}
 
 
 def plotted(rows: list[dict[str, Any]], path: Path) -> None:
@@ -294,6 +302,8 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--begin", choices=tuple(BEGINNINGS), default="nothing")
+    parser.add_argument("--go-on", action="store_true")
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
@@ -305,7 +315,7 @@ def main() -> None:
         for arm in given.arms:
             if any((r["set"], r["arm"], r["seed"]) == (name, arm, given.seed) for r in rows):
                 continue
-            made = list(run(name, SETS[name](given.folder), arm, given.minutes, given.seed))
+            made = list(run(name, arm, given))
             rows += made
             if given.journal:
                 with given.journal.open("a", encoding="utf-8") as file:

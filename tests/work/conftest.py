@@ -24,7 +24,13 @@ def scans_in(folder: Path, count: int) -> None:
         nibabel.save(nibabel.Nifti1Image(values, image.affine), folder / f"case_{number}.nii.gz")
 
 
-def ball(workspace: Workspace, scan: int, label_set: int) -> Mask:
+@pytest.fixture
+def ball() -> Callable[[Workspace, int, int], Mask]:
+    """``ball(workspace, scan, label_set)``: the truth."""
+    return outline
+
+
+def outline(workspace: Workspace, scan: int, label_set: int) -> Mask:
     """The ball's outline, by where it is in the patient."""
     grid = workspace.scans.grid(scan)
     places = grid.to_patient(np.moveaxis(np.indices(grid.shape), 0, -1).reshape(-1, 3))
@@ -47,7 +53,7 @@ def filled() -> Callable[[Workspace, int, int], int]:
             "balls", ["ball"], by="ada", questions=questions, landmarks=["middle"]
         )
         for number, scan in enumerate(found.scans[:labelled]):
-            mask = ball(workspace, scan.id, row.id)
+            mask = outline(workspace, scan.id, row.id)
             save = workspace.versions
             save.save_mask(scan.id, row.id, mask, base=None, by="ada", seen=Seen(whole=True))
             said = {"large": bool(number % 2), "width": 20.0 + number}

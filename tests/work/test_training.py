@@ -1,46 +1,28 @@
 """What is learned, and what is said of it: one scan must do, and then nothing is claimed."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import label as components
+from working import done
 
 from medlib import load
 from medlib.io import write_nifti
 from medlib.space import Grid
 from medlib.types import CTVolume, Labels, Mask
-from medlib.work import Asked, Looking, Predicting, Training, ask, folder_of
+from medlib.work import Asked, Looking, Predicting, Training
 from medlib.work.cards import QUESTIONS, hand_on
 from medlib.work.flags import flags_of
 from medlib.work.looking import look
 from medlib.work.predicting import predict
-from medlib.work.telling import Telling
 from medlib.work.training import train
 from medlib.workspace import Content, Seen, Workspace, WorkspaceError
-
-
-@dataclass
-class Patient:
-    """Nobody asks to stop."""
-
-    is_stopping: bool = False
-    may_leave: bool = True
 
 
 @pytest.fixture
 def workspace(tmp_path):
     with Workspace(tmp_path / "workspace") as found:
         yield found
-
-
-def done(workspace, request, work):
-    """What came of a request, done in this process."""
-    job = ask(workspace, request, by="ada", device="cpu")
-    there = folder_of(workspace, job.id)
-    there.mkdir(parents=True)
-    return work(workspace, job, request, Telling(there), Patient())
 
 
 def test_one_labelled_scan_trains_and_nothing_is_claimed(workspace, filled):

@@ -1,4 +1,4 @@
-"""One arm of ``pretraining.py``: the same task, begun in one way or another.
+"""One arm of ``pretraining.py`` or ``going_on.py``: the same task, begun in one way or another.
 
 python outline_begun.py JOB.json FOUND
 """
@@ -61,6 +61,8 @@ def main() -> None:
     else:
         learn.fine_tune(minutes=job["minutes"], started=begun)
     spent = time.monotonic() - begun
+    if "save" in job:
+        learn.save(job["save"])
     # One look at each scan: eight would take longer than the training, and gain all arms alike.
     model = replace(learn.model, predictor=replace(learn.model.predictor, looks=Looks()))
     for scan, _ in job["test"]:
