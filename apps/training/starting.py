@@ -23,7 +23,13 @@ USUAL: Mapping[str, object] = {MINUTES: 10, REST: True}
 _LENGTHS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480)
 _OFFERED = 5  # models, the newest
 
-Source = str | int
+PLANNED = "planned"
+_PLANNED = (
+    "What suits the scans",
+    "Shapes, learned beforehand, where few scans are labelled and the network sees a part of each at a "
+    "time; else nothing. The plan below says which.",
+)
+_NOTHING = ("Nothing", "All that it knows will be from what is labelled here.")
 
 
 def begin(here: Desk, label_set: LabelSet, asked: Asked, models: Sequence[Model]) -> None:
@@ -54,27 +60,31 @@ def begin(here: Desk, label_set: LabelSet, asked: Asked, models: Sequence[Model]
     if start.button("Start", type="primary", key="train start", width="stretch"):
         here.must("train")
         request = Training(
-            label_set.id, asked, minutes=float(minutes), then_predict=then, begin=source
+            label_set.id,
+            asked,
+            minutes=float(minutes),
+            then_predict=then,
+            begin=None if source == PLANNED else source,
         )
         ask(here.workspace, request, by=here.person)
         st.rerun()
 
 
-def offered_to(asked: Asked, models: Sequence[Model]) -> dict[Source, tuple[str, str]]:
-    """What a training may begin with, what is best first: its name, and a sentence about it."""
-    last: dict[Source, tuple[str, str]] = {
-        model.id: (
-            f"The model {model.name}",
-            "It goes on where that model stood. Patients whom that has learned from are not kept back.",
-        )
-        for model in models[:_OFFERED]
+def offered_to(asked: Asked, models: Sequence[Model]) -> dict[str | int, tuple[str, str]]:
+    """What a training may begin with, what is usually best first: its name, and a sentence about it."""
+    offered: dict[str | int, tuple[str, str]] = {
+        model.id: _goes_on(model) for model in models[:_OFFERED]
     }
-    learned: dict[Source, tuple[str, str]] = {
-        name: ("Shapes, learned beforehand", card_of(name)["in short"])
-        for name in shipped()
-        if asked.what == "structures"
-    }
-    nothing: dict[Source, tuple[str, str]] = {
-        "": ("Nothing", "All that it knows will be from what is labelled here.")
-    }
-    return nothing | learned | last
+    if asked.what == "structures":
+        offered[PLANNED] = _PLANNED
+        offered |= {
+            name: ("Shapes, learned beforehand", card_of(name)["in short"]) for name in shipped()
+        }
+    return offered | {"nothing": _NOTHING}
+
+
+def _goes_on(model: Model) -> tuple[str, str]:
+    return (
+        f"The model {model.name}",
+        "It goes on where that model stood. Patients whom that has learned from are not kept back.",
+    )

@@ -95,7 +95,7 @@ def train(
             "--from",
             metavar="MODEL",
             help="Weights to begin with: medlib-synthetic-small, which comes with the library; a model, "
-            "a safetensors file, or hf://owner/name.",
+            "a safetensors file, or hf://owner/name; or nothing. Left out, as the plan says.",
         ),
     ] = None,
     folds: Annotated[
@@ -149,7 +149,7 @@ def train(
             validation=kept_back,
             plan=None if plan_file is None else Plan.load(plan_file),
             minutes=minutes or 20.0,
-            pretrained=pretrained,
+            pretrained=False if pretrained == "nothing" else pretrained,
             checkpoint=checkpoint,
             seed=seed,
             callbacks=[*watchers(pictures, log, track, out), *([] if as_json else [Progress()])],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from medlib.data import (
     Block,
     Case,
     DataBlock,
+    Datasets,
     MultiVolumeBlock,
     Pairing,
     Splitter,
@@ -29,17 +30,18 @@ from medlib.models import Architecture, OwnNetwork, architecture_of, load_pretra
 from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
 from medlib.tasks.given import described, fitting
-from medlib.train import Callback, Checkpoints, Fingerprint, Learner, Plan, loss, plan_for
+from medlib.train import Callback, Checkpoints, Fingerprint, Learner, Plan, begun, loss, plan_for
+from medlib.train.beginning import with_levels_of
 from medlib.train.fingerprint import ScanKind
-from medlib.train.levels import deepened
 from medlib.train.plan import kind_of
 from medlib.types import Volume
 
 KindOf = type[Volume] | str | Mapping[str, type[Volume] | str]
 """The kind of scans; of several series, the kind of each by its name."""
+Pretrained = str | Path | Literal[False] | None
+"""Weights to begin with; False for none, and None for what the plan says."""
 
 _BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
-_U_NETS = ("unet", "encoder")  # whose levels are those of a backbone
 _KNOWN_TO_IT = "begun with a model: figures hold for patients whom that did not learn from"
 _SPREAD = 10.0  # how much slower the first layers learn than the head, where they know something
 
@@ -54,7 +56,7 @@ def task(
     plan: Plan | None = None,
     minutes: float = 20.0,
     network: nn.Module | None = None,
-    pretrained: str | Path | None = None,
+    pretrained: Pretrained = None,
     cache: Store | str | Path | bool = True,
     checkpoint: str | Path | None = None,
     seed: int = 0,
@@ -82,9 +84,10 @@ def task(
             with the same ones (seed torch before you make it). Learn by its own loss with
             ``loss="own"``.
         pretrained: weights to begin with, a model package or what else
-            :func:`medlib.models.load_pretrained` reads. The network is that of the package, where
-            it can see such scans; which of the weights fitted is in ``plan.reasons``. Its layers
-            then learn at different rates (``spread``: the first ten times slower than the head).
+            :func:`medlib.models.load_pretrained` reads; False for none; left out, as the plan says.
+            The network is that of the package, where it can see such scans; which of the weights
+            fitted is in ``plan.reasons``. Its layers then learn at different rates (``spread``: the
+            first ten times slower than the head).
         cache: where scans are kept once they are prepared, so that the next training begins at
             once and memory does not limit their number: a folder, a :class:`medlib.data.Store`,
             or False for nowhere but memory. Left out, :func:`medlib.data.caching.cache_folder`
@@ -106,7 +109,7 @@ def task(
     """
     scan_kind = kind_of(kind)
     question = {"kind of scans": _called(scan_kind), "minutes": minutes, "seed": seed}
-    question["begun with"] = pretrained and str(pretrained)
+    question["begun with"] = None if pretrained is None else str(pretrained)
     own = None if network is None else OwnNetwork(network)
     if own is not None:
         question["given network"] = own.digest
@@ -141,10 +144,7 @@ def task(
     )
     asked = raw.output
     if plan is None:
-        fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
-        plan = plan_for(fingerprint, type(asked), minutes=minutes)
-        if pretrained is not None and own is None:
-            plan = _with_network_of(pretrained, plan, asked)
+        plan = _planned(raw, minutes, pretrained, own)
     if keep is not None:
         keep.plan = plan
     data = raw.transformed(plan.preprocess, plan.augment)
@@ -155,8 +155,9 @@ def task(
         fitting(learning, data.channels, arguments["window"], asked)
         plan = replace(plan, reasons=(*plan.reasons, described(own)))
     loaded = None
-    if pretrained is not None:
-        loaded = load_pretrained(learning, pretrained)
+    weights = plan.begin if pretrained is None and own is None else pretrained
+    if weights:
+        loaded = load_pretrained(learning, weights)
         plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
         arguments.setdefault("spread", _SPREAD)
     also = [*plan.callbacks(), *callbacks, *([keep] if keep else [])]
@@ -166,6 +167,17 @@ def task(
 
 
 # --- beginning and beginning anew -------------------------------------------------------------
+
+
+def _planned(raw: Datasets, minutes: float, pretrained: Pretrained, own: OwnNetwork | None) -> Plan:
+    """What suits the data, with the network that goes with what it begins with."""
+    fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
+    plan = plan_for(fingerprint, type(raw.output), minutes=minutes)
+    if own is not None or pretrained is False:
+        return plan
+    if pretrained is None:
+        return begun(plan, fingerprint, type(raw.output))
+    return _with_network_of(pretrained, plan, raw.output)
 
 
 def _anew(
@@ -196,7 +208,7 @@ def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
         ValueError: when the package holds several models.
     """
     if (backbone := architecture_of(source)) is not None:
-        return _with_levels_of(backbone, plan)
+        return with_levels_of(backbone, plan)
     try:
         model = load(source)
     except (FileNotFoundError, ModelError):  # no package; whether it is weights is seen later
@@ -213,20 +225,6 @@ def _with_network_of(source: str | Path, plan: Plan, asked: Output) -> Plan:
     if not alike or any(n % d for n, d in zip(plan.window, architecture.divisor, strict=True)):
         return replace(plan, reasons=reasons)
     reasons = (*reasons, "the network is that of the pretrained model")
-    return replace(plan, architecture=architecture, reasons=reasons)
-
-
-def _with_levels_of(backbone: Architecture, plan: Plan) -> Plan:
-    """The plan's U-Net, or encoder, with as many levels as a backbone has, each as wide."""
-    own = plan.architecture.arguments
-    wide = backbone.arguments.get("channels", ())
-    if plan.architecture.name not in _U_NETS or not wide:
-        return plan
-    strides = deepened(own["strides"][: len(wide) - 1], plan.window, len(wide) - 1)
-    levels = {"channels": list(wide), "strides": [list(stride) for stride in strides]}
-    units = {"num_res_units": backbone.arguments["num_res_units"]}
-    architecture = Architecture(plan.architecture.name, {**own, **levels, **units})
-    reasons = (*plan.reasons, "the network has the levels of the pretrained backbone")
     return replace(plan, architecture=architecture, reasons=reasons)
 
 

@@ -1,6 +1,7 @@
 """Training: the learner, its losses and callbacks, metrics, and a plan made from the data."""
 
 from medlib.train import box_loss, synthesis  # noqa: F401 (they teach the verbs a kind)
+from medlib.train.beginning import begun
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     EMA,
@@ -68,6 +69,7 @@ __all__ = [
     "Standing",
     "StopOnNaN",
     "Unfreeze",
+    "begun",
     "coarser",
     "dice",
     "find_rate",

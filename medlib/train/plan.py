@@ -12,7 +12,7 @@ import numpy as np
 
 from medlib.infer import Looks
 from medlib.io.files import written_whole
-from medlib.models import Architecture
+from medlib.models import Architecture, shipped
 from medlib.train.callbacks import EMA, Callback, Constant, Cosine, OneCycle, Schedule
 from medlib.train.fingerprint import ScanKind
 from medlib.transforms import RECIPES, Pipeline, RandomAffine, Transform
@@ -23,11 +23,12 @@ SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine] | type[Constant]] = {
     "cosine": Cosine,
     "constant": Constant,
 }
-_VERSION = 3
+_VERSION = 4
 _MOST_TURNED, _MOST_STRETCHED = 15.0, 0.1  # of a look; see docs/benchmarks.md
 _PARTS = {
     *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),
-    *("average", "smoothing", "looks", "minutes", "workers", "architecture", "reasons"),
+    *("average", "smoothing", "looks", "minutes", "workers", "architecture", "begin"),
+    "reasons",
 }
 
 
@@ -52,11 +53,13 @@ class Plan:
             are turned and stretched as ``augment`` does, but mildly.
         minutes: that the training is planned for, and takes unless told otherwise.
         workers: processes that prepare batches.
+        begin: name of the weights that the network begins with, of those that come with the library
+            (:func:`medlib.models.shipped`); empty: with random ones.
         reasons: why, in words.
 
     Raises:
-        ValueError: for a window that the network cannot see, a schedule that there is not, and
-            numbers beyond what makes sense.
+        ValueError: for a window that the network cannot see, a schedule or weights that there are
+            not, and numbers beyond what makes sense.
     """
 
     kind: ScanKind
@@ -73,6 +76,7 @@ class Plan:
     looks: int = 1
     minutes: float = 20.0
     workers: int = 0
+    begin: str = ""
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -92,6 +96,10 @@ class Plan:
             raise ValueError(
                 "windows overlap, labels are smoothed and weights averaged by a share from 0 to "
                 f"below 1, not {self.overlap:g}, {self.smoothing:g} and {self.average:g}"
+            )
+        if self.begin and self.begin not in shipped():
+            raise ValueError(
+                f"no weights {self.begin!r} come with the library; there are: {', '.join(shipped())}"
             )
         self.cycle()
         self.looking()
@@ -144,6 +152,7 @@ class Plan:
             "looks": self.looks,
             "minutes": self.minutes,
             "workers": self.workers,
+            "begin": self.begin,
             "architecture": {
                 "name": self.architecture.name,
                 "arguments": dict(self.architecture.arguments),
@@ -192,6 +201,7 @@ class Plan:
                 overlap=float(given["overlap"]),
                 minutes=float(given["minutes"]),
                 workers=_whole_number(given["workers"]),
+                begin=str(given["begin"]),
                 architecture=Architecture(network["name"], dict(network["arguments"])),
                 reasons=tuple(str(reason) for reason in given["reasons"]),
             )

@@ -83,8 +83,8 @@ class Training:
         kind: of scans to learn from, a class of :mod:`medlib.types`; left out, the only one there is.
         then_predict: whether the model is to look at the scans that are not labelled whole.
         begin: with what: the name of weights that come with the library
-            (:func:`medlib.models.shipped`), or the number of an earlier model of the same; left out,
-            with nothing.
+            (:func:`medlib.models.shipped`), the number of an earlier model of the same, or
+            ``"nothing"``; left out, as the plan says.
 
     Raises:
         WorkspaceError: unless a length is said, once, and it is more than nothing.
@@ -99,7 +99,7 @@ class Training:
     name: str = ""
     kind: str = ""
     then_predict: bool = False
-    begin: str | int = ""
+    begin: str | int | None = None
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.rounds is None):

@@ -1,4 +1,4 @@
-"""What a training begins with: nothing, weights that come with the library, or an earlier model.
+"""What a training in a workspace begins with: what its plan says, or weights or a model that was chosen.
 
 Whoever labels a few more scans and trains again need not begin anew: a training that begins with the last
 model goes on where that stood. What such a model has learned from, it and all those that it began
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from medlib.shipped import shipped
 from medlib.work.asking import Training
@@ -35,13 +35,13 @@ class Beginning:
     """What a training begins with.
 
     Args:
-        weights: as ``pretrained`` of :mod:`medlib.tasks` takes it; None for nothing.
+        weights: as ``pretrained`` of :mod:`medlib.tasks` takes it.
         said: of it, on the card of the model that is learned; plain JSON values.
         seen: scans that an earlier model, or one that it began with, has learned from.
         measured: scans that the earlier model was measured on.
     """
 
-    weights: str | Path | None = None
+    weights: str | Path | Literal[False] | None = None
     said: str = ""
     seen: frozenset[int] = frozenset()
     measured: frozenset[int] = frozenset()
@@ -67,7 +67,7 @@ class Beginning:
         return of_new_patients(known, of(self.measured))
 
 
-NOTHING = Beginning()
+AS_PLANNED, NOTHING = Beginning(), Beginning(False)
 
 
 def of_new_patients(known: Collection[str], measured: Collection[str]) -> Splitter:
@@ -109,7 +109,9 @@ def beginning_of(workspace: Workspace, request: Training) -> Beginning:
             or that answers something else; and for one that has learned from a scan which is now kept for
             the last test.
     """
-    if not request.begin:
+    if request.begin is None:
+        return AS_PLANNED
+    if request.begin == "nothing":
         return NOTHING
     if isinstance(request.begin, str):
         return _with_weights(request.begin)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medlib.work.asking import Asked
-from medlib.work.beginning import NOTHING, Beginning
+from medlib.work.beginning import AS_PLANNED, Beginning
 from medlib.workspace import WorkspaceError, questions_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def prepared(
     asked: Asked,
     pairing: Pairing,
     kind: str,
-    begun: Beginning = NOTHING,
+    begun: Beginning = AS_PLANNED,
     **choices: Any,
 ) -> Task:
     """The task, planned or with the plan in ``choices``; patients are kept back where there are enough.

@@ -15,7 +15,7 @@ from medlib.train.scores import plain
 from medlib.transforms import Item
 from medlib.types import Answer, Kind, Mask, Volume, describe
 from medlib.work.asking import Predicting, Training, ask, digest_of
-from medlib.work.beginning import NOTHING, Beginning, beginning_of
+from medlib.work.beginning import AS_PLANNED, Beginning, beginning_of
 from medlib.work.preparing import described, known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
@@ -212,7 +212,7 @@ def add(workspace: Workspace, wanted: str, package: Path, label_set: int, **said
 
 
 def card_of(
-    task: Task, request: Training, numbers: Mapping[str, int], begun: Beginning = NOTHING
+    task: Task, request: Training, numbers: Mapping[str, int], begun: Beginning = AS_PLANNED
 ) -> dict[str, Any]:
     """What is known of a model; scans are named by number."""
     data, scores = task.learner.data, task.scores
@@ -226,7 +226,7 @@ def card_of(
         "seconds": task.learner.summary()["seconds"],
         "learned from": _numbered(data.train.cases, numbers),
         "learned from before": sorted(begun.seen),
-        "begun with": begun.said,
+        "begun with": begun.said or task.plan.begin,
         "measured on": _numbered(data.valid.cases, numbers),
         "patients": {
             "learned from": len({case.patient for case in data.train.cases}),

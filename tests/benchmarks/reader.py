@@ -31,7 +31,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel
 import numpy as np
@@ -198,7 +198,7 @@ def offered(
         yield int(one.name), found[int(one.name)]
 
 
-def trained(reader: Reader, minutes: float, begin: str | Path | None) -> Model:
+def trained(reader: Reader, minutes: float, begin: str | Path | Literal[False]) -> Model:
     """A model of all that is labelled; nobody is kept back to choose its best moment by."""
     began = time.monotonic()
     pairing = reader.workspace.pairing(reader.label_set)
@@ -239,7 +239,7 @@ def run(name: str, arm: str, given: argparse.Namespace) -> Iterator[dict[str, An
         reader = Reader(workspace, asked.id, truth)
         work_of = rounds(arm, data, reader, random.Random(given.seed))
         next(work_of)
-        begin: str | Path | None = BEGINNINGS[given.begin]
+        begin: str | Path | Literal[False] = BEGINNINGS[given.begin]
         while True:
             model = trained(reader, given.minutes, begin)
             if given.go_on:
@@ -264,7 +264,10 @@ def run(name: str, arm: str, given: argparse.Namespace) -> Iterator[dict[str, An
 
 
 ARMS = ("everything", "whole", "slices", "loop")
-BEGINNINGS = {"nothing": None, "weights": "medlib-synthetic-small"}
+BEGINNINGS: dict[str, str | Literal[False]] = {
+    "nothing": False,
+    "weights": "medlib-synthetic-small",
+}
 
 
 def plotted(rows: list[dict[str, Any]], path: Path) -> None:

@@ -83,8 +83,10 @@ def test_what_it_cannot_begin_with_is_refused(workspace, filled):
         beginning_of(workspace, Training(label_set, rounds=1, begin=first))
 
 
-def test_requests_of_before_begin_with_nothing():
-    assert read_request("train", {"label_set": 1, "minutes": 2.0}).begin == ""
+def test_requests_of_before_begin_as_the_plan_says(workspace):
+    request = read_request("train", {"label_set": 1, "minutes": 2.0})
+    assert beginning_of(workspace, request).weights is None
+    assert beginning_of(workspace, Training(1, minutes=2, begin="nothing")).weights is False
 
 
 @given(PATIENTS, PATIENTS, PATIENTS)

@@ -49,7 +49,7 @@ def main() -> None:
     begin = {"spread": 1.0} if at_once else {}
     learn = medlib.segmenter(
         *(scans, labels),
-        pretrained=None if job["arm"] == "scratch" else job["backbone"],
+        pretrained=False if job["arm"] == "scratch" else job["backbone"],
         **how,
         **begin,
     )

@@ -1,0 +1,73 @@
+"""What a network begins with: random weights, or those of a backbone that comes with the library.
+
+A backbone that was learned from made-up shapes helps where it has been measured to help: few scans, of
+which the network sees a part at a time, in the minutes of a processor. Where a scan is seen whole, as the
+crop about a small structure is, a structure's place says most about it, and a backbone that knows borders
+cost a little (`docs/benchmarks.md`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from medlib.infer import MaskOutput, Output
+from medlib.models import Architecture, architecture_of
+from medlib.train.fingerprint import Fingerprint
+from medlib.train.levels import deepened
+from medlib.train.machine import Machine
+from medlib.train.plan import Plan
+from medlib.transforms import Spacing
+
+BACKBONE = "medlib-synthetic-small"
+"""Weights that plans begin with where they help."""
+_FEW = 10  # scans to learn from; with more it has not been measured
+_WIDE = 2.0  # windows that a scan holds; below, it is seen nearly whole
+_U_NETS = ("unet", "encoder")  # whose levels are those of a backbone
+
+
+def begun(
+    plan: Plan, fingerprint: Fingerprint, output: type[Output], machine: Machine | None = None
+) -> Plan:
+    """The plan with what its network begins with, and why.
+
+    Args:
+        plan: made from
+        fingerprint: of the training scans; and
+        output: what is asked of the network.
+        machine: that it will run on; left out, this one.
+
+    Returns:
+        The plan as it was, or with the backbone's name, its levels and a reason.
+    """
+    machine = machine or Machine.here()
+    spacings = [t.millimetres for t in plan.preprocess.transforms if isinstance(t, Spacing)]
+    few = 0 < fingerprint.cases <= _FEW and machine.device == "cpu"
+    one_series = isinstance(plan.kind, type)
+    if not (few and one_series and spacings and issubclass(output, MaskOutput)):
+        return plan
+    voxels = prod(e / s for e, s in zip(fingerprint.extent, spacings[0], strict=True))
+    windows = voxels / prod(plan.window)
+    backbone = architecture_of(BACKBONE)
+    if windows < _WIDE or backbone is None:
+        return plan
+    reason = (
+        f"begun with {BACKBONE}, which knows made-up shapes and borders: of {_FEW} scans or fewer, each "
+        f"of about {windows:.0f} windows, more is learned so in the same minutes"
+    )
+    planned = with_levels_of(backbone, plan)
+    return replace(planned, begin=BACKBONE, reasons=(*planned.reasons, reason))
+
+
+def with_levels_of(backbone: Architecture, plan: Plan) -> Plan:
+    """The plan's U-Net, or encoder, with as many levels as a backbone has, each as wide."""
+    own = plan.architecture.arguments
+    wide = backbone.arguments.get("channels", ())
+    if plan.architecture.name not in _U_NETS or not wide:
+        return plan
+    strides = deepened(own["strides"][: len(wide) - 1], plan.window, len(wide) - 1)
+    levels = {"channels": list(wide), "strides": [list(stride) for stride in strides]}
+    units = {"num_res_units": backbone.arguments["num_res_units"]}
+    architecture = Architecture(plan.architecture.name, {**own, **levels, **units})
+    reasons = (*plan.reasons, "the network has the levels of the pretrained backbone")
+    return replace(plan, architecture=architecture, reasons=reasons)
