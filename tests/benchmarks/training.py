@@ -1,7 +1,7 @@
 """How well structures are outlined after so many minutes of training: medlib beside a MONAI script.
 
     python tests/benchmarks/training.py FOLDER [--work NAME …] [--minutes 3 6 12] [--seeds 0 1 2]
-        [--abdomen-minutes 25] [--side medlib monai] [--journal FILE] [--json FILE]
+        [--abdomen-minutes 25] [--side medlib monai] [--at-once 1] [--journal FILE] [--json FILE]
 
 FOLDER is the folder of real scans; it holds ``hippocampus`` and ``chaos_t2_mr``. The works:
 
@@ -15,18 +15,22 @@ same scans and the same minutes from start to trained network, everything includ
 the patients that it is measured on: nothing is chosen by them. What both then wrote, as NIfTI, is read
 by nibabel, and measured by ``real_sets.py``, alike for both.
 
-It takes hours. With ``--journal`` each run is written down when it ends, and not run again.
+It takes hours. ``--at-once 2`` runs two trainings side by side, each on one thread: what a minute
+is then is half of what it is else, but alike for both. With ``--journal`` each run is written down
+when it ends, and not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -109,8 +113,9 @@ def of(
     return Job(f"{data.name}, {what}", data.name, scans, labels, train, test, minutes, seed)
 
 
-def run(root: Path, job: Job, side: str) -> dict[str, Any]:
+def run(root: Path, job: Job, side: str, threads: int | None) -> dict[str, Any]:
     """Train, outline, and measure."""
+    limited = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
@@ -118,6 +123,7 @@ def run(root: Path, job: Job, side: str) -> dict[str, Any]:
             [sys.executable, PROGRAMS[side], folder / "job.json", folder / "found"],
             check=True,
             stdout=sys.stderr,
+            env=os.environ | limited,
         )
         told = json.loads((folder / "found" / "told.json").read_text(encoding="utf-8"))
         data = SETS[job.data](root)
@@ -173,6 +179,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--side", nargs="+", choices=tuple(PROGRAMS), default=tuple(PROGRAMS))
     parser.add_argument("--abdomen-minutes", type=float, default=ABDOMEN_MINUTES)
+    parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -182,11 +189,15 @@ def main() -> None:
         done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]
     known = {(run["work"], run["seed"], run["side"]) for run in done}
     root = given.folder.resolve()
-    for job in jobs(root, given.work, given.minutes, given.seeds, given.abdomen_minutes):
-        for side in given.side:
-            if (job.work, job.seed, side) in known:
-                continue
-            result = run(root, job, side)
+    threads = 1 if given.at_once > 1 else None
+    waiting = [
+        (job, side)
+        for job in jobs(root, given.work, given.minutes, given.seeds, given.abdomen_minutes)
+        for side in given.side
+        if (job.work, job.seed, side) not in known
+    ]
+    with ThreadPoolExecutor(given.at_once) as pool:  # each waits for a process of its own
+        for result in pool.map(lambda one: run(root, *one, threads), waiting):
             done.append(result)
             print(json.dumps(result), flush=True)
             if given.journal:
