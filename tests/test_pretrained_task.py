@@ -80,3 +80,16 @@ def test_a_plan_that_was_given_stays_and_what_does_not_fit_is_said(folder, packa
     assert any("tensors left as they were" in reason for reason in learn.plan.reasons)
     with pytest.raises(FileNotFoundError, match="there are no weights at"):
         prepare(folder, pretrained=tmp_path / "nowhere.medlib")
+
+
+def test_of_few_wide_scans_the_plan_begins_with_shapes_unless_told_otherwise(tmp_path):
+    wide = write_task(tmp_path, 3, shape=(80, 96, 96))
+    learn = prepare(wide)
+    assert learn.plan.begin == "medlib-synthetic-small"
+    assert learn.loaded.share > 0.9
+    assert any("begun with medlib-synthetic-small" in reason for reason in learn.plan.reasons)
+    again = prepare(wide, plan=learn.plan)  # as it was saved, perhaps edited
+    assert again.loaded == learn.loaded
+    anew = prepare(wide, pretrained=False)
+    assert (anew.loaded, anew.plan.begin) == (None, "")
+    assert prepare(wide, plan=learn.plan, pretrained=False).loaded is None
