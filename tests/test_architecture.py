@@ -14,7 +14,7 @@ PACKAGE = Path(medlib.__file__).parent
 # Rooms of one floor do not know each other. What is not named here is on the top floor.
 # `infer` lies below `train`, which validates with the predictor that will be deployed.
 FLOORS = (
-    {"_version", "figures", "resources"},
+    {"_version", "figures", "resources", "shipped"},
     {"space"},
     {"types"},
     {"transforms", "io"},
