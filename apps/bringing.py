@@ -191,7 +191,7 @@ def tell(here: Desk, errand: Errand) -> None:
             if st.button("Good", key="bring told") or to_label:
                 here.site.errands.put_away(_name(here))
                 if to_label:
-                    st.switch_page("pages/label.py")
+                    st.switch_page("screens/label.py")
                 st.rerun()
 
 

@@ -1,4 +1,8 @@
-"""The pages, in the order in which one works. A page is a file in ``pages/``."""
+"""The pages, in the order in which one works. A page is a file in ``screens/``.
+
+Not in ``pages/``: what lies there Streamlit shows by itself, past this file, to the first who opens its
+address after the server has started.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from serving.site import site
 
 # With what one must be allowed to do, to see it.
 _PAGES = (
-    (st.Page("pages/worklist.py", title="Worklist", default=True), "view"),
-    (st.Page("pages/label.py", title="Label"), "label"),
-    (st.Page("pages/train.py", title="Train"), "train"),
-    (st.Page("pages/review.py", title="Review"), "review"),
-    (st.Page("pages/export.py", title="Export"), "export"),
-    (st.Page("pages/label_sets.py", title="Label sets"), "change label sets"),
-    (st.Page("pages/people.py", title="People"), "view"),
+    (st.Page("screens/worklist.py", title="Worklist", default=True), "view"),
+    (st.Page("screens/label.py", title="Label"), "label"),
+    (st.Page("screens/train.py", title="Train"), "train"),
+    (st.Page("screens/review.py", title="Review"), "review"),
+    (st.Page("screens/export.py", title="Export"), "export"),
+    (st.Page("screens/label_sets.py", title="Label sets"), "change label sets"),
+    (st.Page("screens/people.py", title="People"), "view"),
 )
 # On the theme's light blue Streamlit writes white, which is too faint to read (2.3:1); this is 8:1.
 _LOOK = """<style>

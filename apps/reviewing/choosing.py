@@ -102,7 +102,7 @@ def to_labelling(case: Case) -> None:
     """Go on with a case on the Label page."""
     st.session_state["label scan"] = case.scan
     st.session_state["label set"] = case.label_set
-    st.switch_page("pages/label.py")
+    st.switch_page("screens/label.py")
 
 
 def ask_why(shown: str, what: str, letter: str, reasons: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,18 +37,20 @@ class Oddities:
             if (seen := self._seen(version.id)) is None:
                 continue
             usual: dict[str, list[float]] = {}
-            for scan, volumes in others[version.label_set_id]:
+            for scan, other in others[version.label_set_id]:
                 if scan != version.scan_id:
-                    for structure, ml in volumes.items():
+                    for structure, ml in other["ml"].items():
                         usual.setdefault(structure, []).append(ml)
             known = {name: sizes for name, sizes in usual.items() if len(sizes) >= _ENOUGH}
             odd = (flag.reason for flag in odd_sizes(seen["ml"], known))
-            found[version.id] = (*odd, *seen["odd"])
+            in_pieces = _in_pieces([other for _, other in others[version.label_set_id]])
+            apart = (reason for name, reason in seen["pieces"].items() if name not in in_pieces)
+            found[version.id] = (*odd, *apart, *seen["odd"])
         return found
 
     def has_seen(self, version: Version) -> bool:
         """Whether an outline has been looked at."""
-        return self._path(version.id).is_file()
+        return self._seen(version.id) is not None
 
     def unseen(self, label_sets: Iterable[int]) -> list[Version]:
         """Outlines by these label sets that have not been looked at; those beside them too."""
@@ -65,29 +68,40 @@ class Oddities:
             try:
                 mask = self.workspace.versions.mask(version.id)
                 volumes = mask.volumes_ml()
-                odd = [flag.reason for flag in odd_shapes(mask, volumes)]
+                flags = odd_shapes(mask, volumes)
+                pieces = {flag.structure: flag.reason for flag in flags if flag.kind == "islands"}
+                odd = [flag.reason for flag in flags if flag.kind != "islands"]
             except (*FILE_ERRORS, ValueError):
-                volumes, odd = {}, ["its outline cannot be read"]
+                volumes, pieces, odd = {}, {}, ["its outline cannot be read"]
             with written_whole(self._path(version.id)) as partial:
-                partial.write_text(json.dumps({"ml": volumes, "odd": odd}))
+                partial.write_text(json.dumps({"ml": volumes, "pieces": pieces, "odd": odd}))
 
-    def _others(self, label_set: int) -> list[tuple[int, dict[str, float]]]:
-        """Scans that were labelled whole, and nobody complained of, with their millilitres."""
+    def _others(self, label_set: int) -> list[tuple[int, dict[str, Any]]]:
+        """Scans that were labelled whole, and nobody complained of, with what was seen of them."""
         outlines = _outlines(self.workspace.versions.heads(label_set))
         held_up = self.workspace.reviews.held_up([version.id for version in outlines])
         good = [version for version in outlines if version.id not in held_up][:_MOST]
         seen = ((version.scan_id, self._seen(version.id)) for version in good)
-        return [(scan, said["ml"]) for scan, said in seen if said is not None]
+        return [(scan, said) for scan, said in seen if said is not None]
 
     def _seen(self, version: int) -> dict[str, Any] | None:
         path = self._path(version)
         if not path.is_file():
             return None
         kept: dict[str, Any] = json.loads(path.read_text())
-        return kept
+        return kept if "pieces" in kept else None  # as it was seen by an older medlib
 
     def _path(self, version: int) -> Path:
         return self.workspace.derived / "oddities" / f"{version}.json"
+
+
+def _in_pieces(outlines: Sequence[dict[str, Any]]) -> set[str]:
+    """Structures that more than half of the outlines have in pieces; of one alone nobody knows."""
+    if len(outlines) < 2:
+        return set()
+    there = Counter(name for seen in outlines for name, ml in seen["ml"].items() if ml)
+    apart = Counter(name for seen in outlines for name in seen["pieces"])
+    return {name for name, count in apart.items() if 2 * count > there[name]}
 
 
 def _outlines(versions: Iterable[Version]) -> list[Version]:

@@ -140,7 +140,7 @@ def open_row(here: Desk, label_set: LabelSet, scan: int, words: str, key: str) -
     if button.button("Open", key=f"train open {key}", width="stretch"):
         choose_scan(scan)
         choose_label_set(label_set.id)
-        st.switch_page("pages/label.py")
+        st.switch_page("screens/label.py")
 
 
 def waiting_long(job: Job) -> bool:

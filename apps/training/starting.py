@@ -86,5 +86,6 @@ def offered_to(asked: Asked, models: Sequence[Model]) -> dict[str | int, tuple[s
 def _goes_on(model: Model) -> tuple[str, str]:
     return (
         f"The model {model.name}",
-        "It goes on where that model stood. Patients whom that has learned from are not kept back.",
+        "It goes on where that model stood, and is measured on patients whom that has not learned from; "
+        "where there are none, nothing will say how good it is.",
     )

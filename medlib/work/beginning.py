@@ -142,7 +142,12 @@ def _with_weights(name: str) -> Beginning:
         raise WorkspaceError(
             f"no weights {name!r} come with the library; there are: {', '.join(shipped())}"
         )
-    return Beginning(name, f"{name}, weights that come with the library")
+    return Beginning(name, shapes(name))
+
+
+def shapes(name: str) -> str:
+    """Weights that come with the library, in words; empty for none."""
+    return f"shapes, learned beforehand ({name})" if name else ""
 
 
 def seen_by(card: Mapping[str, Any]) -> list[int]:

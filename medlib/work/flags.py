@@ -6,7 +6,8 @@ without a flag may be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,12 +42,15 @@ class Flag:
         return asdict(self)
 
 
-def flags_of(mask: Mask, usual: Mapping[str, Sequence[float]]) -> tuple[Flag, ...]:
+def flags_of(
+    mask: Mask, usual: Mapping[str, Sequence[float]], in_pieces: Collection[str] = ()
+) -> tuple[Flag, ...]:
     """What is odd about a mask.
 
     Args:
         mask: that a model found.
         usual: millilitres of each structure in the scans that it learned from.
+        in_pieces: structures that usually are, as vertebrae; see :func:`usually_in_pieces`.
 
     Example:
         >>> import torch
@@ -59,7 +63,7 @@ def flags_of(mask: Mask, usual: Mapping[str, Sequence[float]]) -> tuple[Flag, ..
         liver was not found, and is in all 2 scans learned from
     """
     volumes = mask.volumes_ml()
-    return (*odd_sizes(volumes, usual), *odd_shapes(mask, volumes))
+    return (*odd_sizes(volumes, usual), *odd_shapes(mask, volumes, in_pieces))
 
 
 def odd_sizes(
@@ -69,9 +73,31 @@ def odd_sizes(
     return (*_empty(volumes, usual), *_far_off(volumes, usual))
 
 
-def odd_shapes(mask: Mask, volumes: Mapping[str, float]) -> tuple[Flag, ...]:
+def odd_shapes(
+    mask: Mask, volumes: Mapping[str, float], in_pieces: Collection[str] = ()
+) -> tuple[Flag, ...]:
     """What is in pieces, on the wrong side, or unlike the other side; its millilitres are known."""
-    return (*_islands(mask, volumes), *_sides(mask, volumes))
+    return (*_islands(mask, volumes, in_pieces), *_sides(mask, volumes))
+
+
+def usually_in_pieces(masks: Iterable[Mask]) -> frozenset[str]:
+    """Structures that are in pieces in more than half of the masks that have them.
+
+    Example:
+        >>> import torch
+        >>> from medlib.space import Grid
+        >>> from medlib.types import Labels
+        >>> data = torch.zeros(1, 4, 4, 16, dtype=torch.uint8)
+        >>> data[..., ::4] = 1
+        >>> sorted(usually_in_pieces([Mask(data, Grid.from_axes((4, 4, 16)), Labels.of(["ribs"]))]))
+        ['ribs']
+    """
+    there, apart = Counter[str](), Counter[str]()
+    for mask in masks:
+        names = [name for name, ml in mask.volumes_ml().items() if ml]
+        there.update(names)
+        apart.update(name for name, _, _ in _scattered(mask, names))
+    return frozenset(name for name, count in apart.items() if 2 * count > there[name])
 
 
 def _empty(volumes: Mapping[str, float], usual: Mapping[str, Sequence[float]]) -> Iterator[Flag]:
@@ -107,26 +133,29 @@ def _scans(some: int, of: int) -> str:
     return f"all {of} scans" if of > 1 else "the one scan"
 
 
-def _islands(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:
+def _islands(
+    mask: Mask, volumes: Mapping[str, float], in_pieces: Collection[str]
+) -> Iterator[Flag]:
+    whole = [name for name, ml in volumes.items() if ml and name not in in_pieces]
+    for name, count, rest in _scattered(mask, whole):
+        said = f"{name} lies in {count} pieces, {rest:.0%} of it not in the largest"
+        yield Flag("islands", name, said)
+
+
+def _scattered(mask: Mask, names: Iterable[str]) -> Iterator[tuple[str, int, float]]:
+    """Structures in pieces: how many, and what share is not the largest. All have to be there."""
     from scipy.ndimage import generate_binary_structure, label
 
     touching = generate_binary_structure(3, 3)
     windows = mask.extents()
-    for name, ml in volumes.items():
-        if not ml:
-            continue
+    for name in names:
         window = windows[mask.labels[name].id]
         pieces, count = label(mask.structure(name)[window].cpu().numpy(), touching)
-        if count <= _ISLANDS:
-            continue
-        sizes = np.bincount(pieces.ravel())[1:]
-        rest = 1 - sizes.max() / sizes.sum()
-        if rest > _REST:
-            yield Flag(
-                "islands",
-                name,
-                f"{name} lies in {count} pieces, {rest:.0%} of it not in the largest",
-            )
+        if count > _ISLANDS:
+            sizes = np.bincount(pieces.ravel())[1:]
+            rest = 1 - sizes.max() / sizes.sum()
+            if rest > _REST:
+                yield name, int(count), float(rest)
 
 
 def _sides(mask: Mask, volumes: Mapping[str, float]) -> Iterator[Flag]:

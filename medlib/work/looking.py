@@ -16,7 +16,7 @@ from medlib.io.files import FILE_ERRORS
 from medlib.types import Mask
 from medlib.work.asking import Asked, Looking, digest_of
 from medlib.work.beginning import FEWEST
-from medlib.work.flags import flags_of
+from medlib.work.flags import flags_of, usually_in_pieces
 from medlib.work.preparing import known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
@@ -167,6 +167,7 @@ def _doubtful(masks: Mapping[str, Mask], numbers: Mapping[str, int]) -> list[dic
     """Labels that are unlike the others, with the reason: they may be right, and are worth a look."""
     whole = {name: mask for name, mask in masks.items() if not bool(mask.unseen().any())}
     volumes = {name: mask.volumes_ml() for name, mask in whole.items()}
+    in_pieces = usually_in_pieces(whole.values())
     found = []
     for name, mask in whole.items():
         others: dict[str, list[float]] = defaultdict(list)
@@ -177,6 +178,6 @@ def _doubtful(masks: Mapping[str, Mask], numbers: Mapping[str, int]) -> list[dic
         usual = {s: sizes for s, sizes in others.items() if len(sizes) >= _ENOUGH}
         found += [
             {"scan": numbers[name], "flag": flag.kind, "reason": flag.reason}
-            for flag in flags_of(mask, usual)
+            for flag in flags_of(mask, usual, in_pieces if len(whole) > 1 else ())
         ]
     return found

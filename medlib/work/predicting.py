@@ -144,9 +144,9 @@ def _keep(workspace: Workspace, model: Row, scan: int, found: Found, *, by: str)
     value = found.value
     if isinstance(value, Mask):
         assert found.uncertainty is not None
-        usual = model.card.get("volumes", {})
+        usual, in_pieces = model.card.get("volumes", {}), model.card.get("in pieces", [])
         figures["volumes"] = {name: round(ml, 4) for name, ml in value.volumes_ml().items()}
-        figures["flags"] = [flag.to_dict() for flag in flags_of(value, usual)]
+        figures["flags"] = [flag.to_dict() for flag in flags_of(value, usual, in_pieces)]
         figures["slice doubts"] = found.uncertainty.data[0].sum((1, 2)).round(decimals=2).tolist()
         workspace.models.keep_mask(
             model.id, scan, value, by=by, figures=figures, uncertainty=found.uncertainty

@@ -15,7 +15,8 @@ from medlib.train.scores import plain
 from medlib.transforms import Item
 from medlib.types import Answer, Kind, Mask, Volume, describe
 from medlib.work.asking import Predicting, Training, ask, digest_of
-from medlib.work.beginning import AS_PLANNED, Beginning, beginning_of
+from medlib.work.beginning import AS_PLANNED, Beginning, beginning_of, shapes
+from medlib.work.flags import usually_in_pieces
 from medlib.work.preparing import described, known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
@@ -226,7 +227,7 @@ def card_of(
         "seconds": task.learner.summary()["seconds"],
         "learned from": _numbered(data.train.cases, numbers),
         "learned from before": sorted(begun.seen),
-        "begun with": begun.said or task.plan.begin,
+        "begun with": begun.said or shapes(task.plan.begin),
         "measured on": _numbered(data.valid.cases, numbers),
         "patients": {
             "learned from": len({case.patient for case in data.train.cases}),
@@ -243,7 +244,7 @@ def card_of(
         "intervals": {name: [plain(i.low), plain(i.high), i.patients] for name, i in ends.items()},
         "cases": {str(numbers[name]): row for name, row in told["cases"].items()},
         "reasons": list(task.plan.reasons),
-        "volumes": volumes_of(data.train, data.valid) if request.asked.what == "structures" else {},
+        **(usual_of(data.train, data.valid) if request.asked.what == "structures" else {}),
         "kind": data.train.cases[0].scan.modality,
     }
 
@@ -252,15 +253,20 @@ def _numbered(cases: Sequence[Case], numbers: Mapping[str, int]) -> list[int]:
     return sorted(numbers[case.name] for case in cases)
 
 
-def volumes_of(*parts: Dataset) -> dict[str, list[float]]:
-    """Millilitres of each structure in each scan that was labelled whole; for what is usual."""
-    found: dict[str, list[float]] = {}
-    for data in parts:
-        for number in range(len(data)):
-            truth = data.truth(number)
-            assert isinstance(truth, Mask)
-            if bool(truth.unseen().any()):
-                continue
-            for name, ml in truth.volumes_ml().items():
-                found.setdefault(name, []).append(round(ml, 4))
-    return found
+def usual_of(*parts: Dataset) -> dict[str, Any]:
+    """What structures are like in the scans that were labelled whole: their millilitres, and whether in pieces."""
+    whole = [
+        mask for data in parts for number in range(len(data)) if (mask := _whole(data, number))
+    ]
+    volumes: dict[str, list[float]] = {}
+    for mask in whole:
+        for name, ml in mask.volumes_ml().items():
+            volumes.setdefault(name, []).append(round(ml, 4))
+    return {"volumes": volumes, "in pieces": sorted(usually_in_pieces(whole))}
+
+
+def _whole(data: Dataset, number: int) -> Mask | None:
+    """A case's mask, where all of it was looked at."""
+    truth = data.truth(number)
+    assert isinstance(truth, Mask)
+    return None if bool(truth.unseen().any()) else truth

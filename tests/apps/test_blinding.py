@@ -65,7 +65,7 @@ def ask(workspace, tmp_path):
 def run(open_page):
     """A page, as a person sees it first."""
 
-    def running(person, page="pages/label.py", label_set=1):
+    def running(person, page="screens/label.py", label_set=1):
         return open_page(page, person, ROLES[person], {"label set": label_set})
 
     return running
@@ -141,11 +141,11 @@ def test_the_label_page_says_so_and_other_label_sets_are_open(workspace, run, as
 
 def test_who_wants_to_see_it_gives_the_second_reading_up_for_good(workspace, run, ask):
     accept(workspace)
-    app = run("eve", "pages/review.py")
+    app = run("eve", "screens/review.py")
     assert "ada" not in told(app)
     press(app, "I do not read it second")
     assert ask("eve", "1-1/mask").status_code == 200
-    assert "ada accepted it" in told(run("eve", "pages/review.py"))
+    assert "ada accepted it" in told(run("eve", "screens/review.py"))
     with pytest.raises(NotAllowedError, match="another reads it second"):
         workspace.reviews.decide(1, Decision.REJECT, by="eve", reason="missed")
     assert ask("bob", "1-1/mask").status_code == 422, "bob has not"
@@ -160,8 +160,8 @@ def test_nothing_of_a_line_is_signed_by_who_is_still_to_judge_it(workspace, run)
     """Else he would see that somebody's label stayed, and what it is."""
     workspace.versions.save_mask(1, 1, painted(2), base=None, by="rob", seen=WHOLE)
     accept(workspace)
-    assert run("bob", "pages/review.py").selectbox[0].options == ["case_1"]
-    assert "case_1 (drawn by people)" in run("ada", "pages/review.py").selectbox[0].options
+    assert run("bob", "screens/review.py").selectbox[0].options == ["case_1"]
+    assert "case_1 (drawn by people)" in run("ada", "screens/review.py").selectbox[0].options
 
 
 def test_a_newer_prediction_and_a_scan_set_aside_end_it(workspace, ask):

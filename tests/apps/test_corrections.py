@@ -67,7 +67,7 @@ def run(open_page, monkeypatch):
     """The Review page, at the landmarks or the answers, as a person sees it first."""
     monkeypatch.setattr("streamlit.switch_page", lambda page: None)
 
-    def running(item, person="ada", page="pages/review.py"):
+    def running(item, person="ada", page="screens/review.py"):
         return open_page(page, person, ROLES[person], {"review item": f"found {item}"})
 
     return running
@@ -118,7 +118,7 @@ def test_what_a_correction_begins_with_is_nobodys_word_before_he_has_said_so(run
     assert learned(workspace) == {}
     assert workspace.signing.waiting() == []
     assert "My landmarks are the correction" not in labels(run(1)), "it is as the model has it"
-    assert f"Just where a model put them: {HOSTILE}, tip" in told(run(1, page="pages/label.py"))
+    assert f"Just where a model put them: {HOSTILE}, tip" in told(run(1, page="screens/label.py"))
     moved = {"tip": place(1, 2, 4), HOSTILE: BASE}
     Shelf(workspace).save_entries(Case(1, 1), POINTS, moved, base=begun.id, by="ada")
     assert learned(workspace) == ("tip",), "the other lies where the model put it"

@@ -73,7 +73,7 @@ def run(workspace, monkeypatch):
     site.cache_clear()
 
     def running():
-        app = AppTest.from_file(str(APPS / "pages" / "export.py"), default_timeout=60).run()
+        app = AppTest.from_file(str(APPS / "screens" / "export.py"), default_timeout=60).run()
         assert not app.exception
         return app
 
@@ -161,7 +161,7 @@ def test_a_reader_and_whom_names_are_hidden_from_get_no_dicom(workspace, here, r
 def test_who_may_not_cannot_begin_either(here, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["app.py"])
     site.cache_clear()
-    import pages.export as page
+    import screens.export as page
 
     reader = Desk(here, "rob", Role.READER)
     with pytest.raises(NotAllowedError, match="session has ended"):

@@ -37,7 +37,7 @@ def run(open_page):
     """The People page with the log open."""
 
     def running(role=Role.ADMINISTRATOR):
-        return open_page("pages/people.py", role=role, state={"people tabs": "What happened"})
+        return open_page("screens/people.py", role=role, state={"people tabs": "What happened"})
 
     return running
 

@@ -38,7 +38,7 @@ def workspace(tmp_path):
 def run(workspace, monkeypatch):
     """Runs the page on the workspace."""
 
-    def running(name="pages/label.py"):
+    def running(name="screens/label.py"):
         monkeypatch.setattr(sys, "argv", ["app.py", str(workspace.folder)])
         site.cache_clear()
         app = AppTest.from_file(str(APPS / name), default_timeout=120).run()
@@ -130,12 +130,12 @@ def test_the_page_lists_what_the_worklist_shows_and_the_scan_in_hand(workspace, 
 
 def test_the_worklist_keeps_its_filters_when_another_page_was_shown(workspace, run):
     workspace.scans.tag(3, "hard", by="ada")
-    app = run("pages/worklist.py")
+    app = run("screens/worklist.py")
     app.multiselect(key="worklist tags").set_value(["hard"])
     app.selectbox(key="worklist order").set_value("added").run()
     chosen = app.session_state["worklist chosen"]
     assert chosen == Sieve(tags=("hard",), order="added")
-    again = AppTest.from_file(str(APPS / "pages/worklist.py"), default_timeout=120)
+    again = AppTest.from_file(str(APPS / "screens/worklist.py"), default_timeout=120)
     again.session_state["worklist chosen"] = chosen  # all that Streamlit leaves of it
     again.run()
     assert again.multiselect(key="worklist tags").value == ["hard"]

@@ -93,7 +93,7 @@ def run(open_page):
     """The page, as a person of a role sees it first."""
 
     def running(person="ada", role=Role.REVIEWER):
-        return open_page("pages/review.py", person, role)
+        return open_page("screens/review.py", person, role)
 
     return running
 
@@ -368,7 +368,7 @@ def test_it_starts_without_what_only_training_needs():
     """A reviewer's machine loads neither MONAI nor the loop."""
     code = (
         f"import sys; sys.path.append({str(APPS)!r})\n"
-        "import pages.review\n"
+        "import screens.review\n"
         "heavy = {'monai', 'accelerate', 'medlib.train', 'medlib.models'} & {*sys.modules}\n"
         "assert not heavy, heavy"
     )

@@ -61,7 +61,7 @@ def workspace(tmp_path):
 def run(open_page):
     """A page, as a person of a role sees it first."""
 
-    def running(person="ada", role=Role.REVIEWER, page="pages/review.py"):
+    def running(person="ada", role=Role.REVIEWER, page="screens/review.py"):
         return open_page(page, person, role, {"label scan": 1})
 
     return running
@@ -116,12 +116,12 @@ def test_sending_back_needs_a_reason_and_the_reader_is_told(run, workspace):
     words.set_value(HOSTILE)
     press(app, "Send back")
     assert {version.id for version, _ in workspace.signing.to_mend()} == {1, 3, 4}
-    app = run("rob", Role.READER, "pages/label.py")
+    app = run("rob", Role.READER, "screens/label.py")
     assert "ada sent the outline back on" in told(app)
     assert HOSTILE in told(app)
     assert HOSTILE not in "".join(warning.value for warning in app.warning), "never as markup"
     assert "press W" in told(app)
-    app = run("rob", Role.READER, "pages/worklist.py")
+    app = run("rob", Role.READER, "screens/worklist.py")
     assert "The label of 1 scan was sent back" in told(app)
     assert "sent back by ada: other: &lt;img src=x" in tables(app)
     (search,) = [field for field in app.text_input if field.label == "Search"]
@@ -151,9 +151,9 @@ def test_readers_sign_nothing_also_who_was_a_reviewer_a_moment_ago(run, workspac
     monkeypatch.setattr("desk.desk", lambda: Desk(site(), "ada", Role.READER))
     press(app, "Sign")
     assert signers(workspace, 2) == []
-    app = run("rob", Role.READER, "pages/worklist.py")
+    app = run("rob", Role.READER, "screens/worklist.py")
     assert "Review" not in [button.label for button in app.button]
-    app = run("ada", Role.REVIEWER, "pages/worklist.py")
+    app = run("ada", Role.REVIEWER, "screens/worklist.py")
     assert [button.label for button in app.button].count("Review") == 2
 
 
@@ -177,9 +177,9 @@ def test_what_was_mended_waits_again_with_what_was_said_of_it(run, workspace):
     send_back(workspace)
     assert "smooth (drawn by people)" in run().selectbox[0].options, "its answers still wait"
     begun = workspace.versions.save_mask(1, 1, painted(2), base=1, by="bob")
-    assert "that is the stomach" in told(run("bob", Role.READER, "pages/label.py"))
+    assert "that is the stomach" in told(run("bob", Role.READER, "screens/label.py"))
     workspace.versions.save_mask(1, 1, painted(2), base=begun.id, by="bob", seen=WHOLE)
-    assert "stomach" not in told(run("bob", Role.READER, "pages/label.py"))
+    assert "stomach" not in told(run("bob", Role.READER, "screens/label.py"))
     app = press(run(), "Next")
     assert "ada sent an earlier one back: that is the stomach" in told(app)
 
@@ -242,3 +242,21 @@ def test_an_outline_is_odd_beside_the_others(workspace, tmp_path):
     (reason,) = oddities.of([outline])[1]
     assert reason.startswith("spleen was not found")
     assert torch.equal(workspace.versions.mask(outline.id).data, painted(1).data)
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_what_others_have_in_pieces_too_is_not_odd(workspace, tmp_path, usual):
+    """Vertebrae are several; a spleen in five pieces is looked at."""
+    whole, apart = painted(1), painted(1)
+    whole.data[0, 2, 3] = 2
+    apart.data[0, 2, ::4, ::2] = 2
+    for number in range(3):
+        scan = add_scan(workspace, tmp_path, f"more_{number}")
+        mask = apart if usual else whole
+        workspace.versions.save_mask(scan, 1, mask, base=None, by="bob", seen=WHOLE)
+    scan = add_scan(workspace, tmp_path, "mine")
+    mine = workspace.versions.save_mask(scan, 1, apart, base=None, by="ada", seen=WHOLE)
+    oddities = Oddities(workspace)
+    oddities.look(oddities.unseen([1]))
+    said = [reason for reason in oddities.of([mine])[mine.id] if "pieces" in reason]
+    assert bool(said) != usual

@@ -63,7 +63,7 @@ def page(workspace, monkeypatch):
         from serving.site import site
 
         site.cache_clear()
-        app = AppTest.from_file(str(folder("apps") / "pages" / "train.py"), default_timeout=60)
+        app = AppTest.from_file(str(folder("apps") / "screens" / "train.py"), default_timeout=60)
         app.run()
         assert not app.exception, app.exception
         return app
@@ -153,7 +153,7 @@ def test_it_begins_with_what_is_chosen_and_each_choice_is_explained(page, worksp
         app.selectbox(key="train begin").set_value("medlib-synthetic-small").run()
     )
     app.selectbox(key="train begin").set_value(older.id).run()
-    assert "not kept back" in said(app)
+    assert "has not learned from" in said(app)
     app.button(key="train start").click().run()
     job = workspace.jobs.list()[0]
     assert read_request(job.kind, job.request).begin == older.id

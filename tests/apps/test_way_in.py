@@ -72,7 +72,6 @@ def page(server):
         browser = it.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.set_default_timeout(240_000)  # on a machine that is busy with other things
-        page.goto(server[1])
         yield page
         browser.close()
 
@@ -81,7 +80,15 @@ def button(page, name, **how):
     return page.get_by_role("button", name=name, exact=True, **how)
 
 
-def test_from_nothing_to_a_scan_on_the_screen(page, there, tmp_path):
+def test_whatever_page_is_opened_first_stands_among_the_others(page, server):
+    page.goto(f"{server[1]}train")
+    page.get_by_text("There is nothing to learn yet").wait_for()
+    page.get_by_role("link", name="Worklist").wait_for()
+    assert page.get_by_role("link", name="main", exact=True).count() == 0, "as files, not as pages"
+
+
+def test_from_nothing_to_a_scan_on_the_screen(page, server, there, tmp_path):
+    page.goto(server[1])
     page.get_by_text("Welcome").wait_for()
     page.locator('input[type="file"]').set_input_files(there / "out.zip")
     page.get_by_text("out.zip").wait_for()

@@ -76,12 +76,12 @@ def shown(app):
     return "\n".join([*said, *(e.proto.body for e in app.main if e.type == "html")])
 
 
-@pytest.mark.parametrize("page", ["pages/worklist.py", "pages/label.py"])
+@pytest.mark.parametrize("page", ["screens/worklist.py", "screens/label.py"])
 def test_readers_tell_series_apart_and_see_neither_names_nor_dates(workspace, run, page):
     said = shown(run(page, Role.READER, label_scan=number_of(workspace, 1)))
     for words in ("… portal, series 1", "contrast agent", "+242 days"):
         assert words in said
-    if page == "pages/worklist.py":
+    if page == "screens/worklist.py":
         assert "axial, 4 slices of 3 mm" in said
         assert "arterial 1.25mm, series 2" in said
         assert "first study" in said
@@ -90,19 +90,19 @@ def test_readers_tell_series_apart_and_see_neither_names_nor_dates(workspace, ru
 
 
 def test_who_may_see_names_sees_dates_and_what_was_sent_as_text(workspace, run):
-    app = run("pages/label.py", label_scan=number_of(workspace, 1))
+    app = run("screens/label.py", label_scan=number_of(workspace, 1))
     (scans,) = [box for box in app.selectbox if box.label == "Scan"]
     assert any(
         "Roe Jane <img src=x> portal, series 1, 3 mm, contrast agent" in o for o in scans.options
     )
     assert any("2023-08-30, +242 days" in option for option in scans.options)
     assert "<img src=x>" not in "".join(one.value for one in app.markdown)
-    listed = shown(run("pages/worklist.py"))
+    listed = shown(run("screens/worklist.py"))
     assert "Roe Jane &lt;img src=x&gt; portal" in listed
     assert "<img src=x>" not in listed
     assert "study of 2023-08-30" in listed
     workspace.identities.hide(True, by="ada")
-    for page in ("pages/worklist.py", "pages/label.py"):
+    for page in ("screens/worklist.py", "screens/label.py"):
         said = shown(run(page, Role.ADMINISTRATOR))
         assert "2023" not in said
         assert "Roe" not in said
@@ -110,7 +110,7 @@ def test_who_may_see_names_sees_dates_and_what_was_sent_as_text(workspace, run):
 
 
 def test_the_worklist_goes_by_time_for_who_sees_no_date_too(workspace, run):
-    app = run("pages/worklist.py", Role.READER)
+    app = run("screens/worklist.py", Role.READER)
     app.selectbox(key="worklist order").set_value("made").run()
     assert not app.exception
     rows = [e.proto.body for e in app.main if e.type == "html" and 'class="scan"' in e.proto.body]
@@ -132,7 +132,7 @@ def others(workspace, role=Role.REVIEWER):
 
 def test_the_latest_prior_comes_first_and_what_came_later_last(workspace, run):
     outline(workspace, 4, 3, 2)
-    run("pages/review.py")
+    run("screens/review.py")
     assert others(workspace) == [
         (2, "6 months (183 days) before"),
         (4, "8 months (242 days) before"),
@@ -142,7 +142,7 @@ def test_the_latest_prior_comes_first_and_what_came_later_last(workspace, run):
 
 def test_a_prior_is_dated_and_can_be_chosen(workspace, run):
     outline(workspace, 4, 3, 2)
-    app = run("pages/review.py", desk_scan=number_of(workspace, 1), review_item="found 1",
+    app = run("screens/review.py", desk_scan=number_of(workspace, 1), review_item="found 1",
               review_turn="Waiting")  # fmt: skip
     press(app, "Beside the patient's other scan")
     captions = [one.value.replace("\\", "") for one in app.caption]
@@ -161,7 +161,7 @@ def test_a_prior_is_dated_and_can_be_chosen(workspace, run):
 
 def test_a_later_study_alone_is_never_called_a_prior_in_silence(workspace, run):
     outline(workspace, 3)
-    app = run("pages/review.py", desk_scan=number_of(workspace, 1), review_item="found 1",
+    app = run("screens/review.py", desk_scan=number_of(workspace, 1), review_item="found 1",
               review_turn="Waiting")  # fmt: skip
     assert any("made later than the scan under review" in one.value for one in app.warning)
 
@@ -171,7 +171,7 @@ def test_of_one_day_the_time_decides_and_nothing_is_guessed(workspace, run, tmp_
         write_study(tmp_path / "more", number, "20230830", time, SeriesNumber=number)
     workspace.scans.add(tmp_path / "more", by="ada", named=True)
     outline(workspace, 5, 6, 7, 2)
-    run("pages/review.py")
+    run("screens/review.py")
     assert others(workspace) == [
         (5, "the same day, before"),
         (2, "6 months (183 days) before"),

@@ -24,7 +24,7 @@ from desk import Desk  # noqa: E402
 from serving.site import site  # noqa: E402
 
 HOSTILE = "<img src=x>^**b**"
-PAGES = ("pages/label.py", "pages/review.py", "main.py")
+PAGES = ("screens/label.py", "screens/review.py", "main.py")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_names_are_kept_from_readers_and_from_all_when_they_are_hidden(workspace
     scan = scan_of(workspace, "ROE-470")
     patient = next(e.patient for e in workspace.scans.list() if e.scan.id == scan)
     secret = ("Roe Jane", "ROE-470", "1950-03-01", "2023-02-28", "female")
-    if page != "pages/review.py":
+    if page != "screens/review.py":
         said = shown(run(page, Role.READER, scan))
         assert f"patient {patient} (names are hidden)" in said
         assert not any(word in said for word in secret)
@@ -108,7 +108,7 @@ def test_names_are_kept_from_readers_and_from_all_when_they_are_hidden(workspace
 
 def test_what_is_not_known_is_left_out_and_the_page_stays(workspace, run, tmp_path):
     scan = add_scan(workspace, tmp_path, "doe_john", named=True)
-    said = shown(run("pages/label.py", scan=scan))
+    said = shown(run("screens/label.py", scan=scan))
     assert "doe_john" in said
     assert "study of" not in said
     whose._examination.clear()

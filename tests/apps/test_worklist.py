@@ -111,7 +111,7 @@ def test_what_dicom_says_of_a_patient_is_only_text(workspace, drawn, tmp_path, r
     workspace.scans.assign(scan.id, HOSTILE, by="ada")
     workspace.scans.rank({scan.id: (1.0, HOSTILE)}, by="ada")
     workspace.label_sets.add(HOSTILE, [HOSTILE], by="ada", questions=[Question(HOSTILE, "yes/no")])
-    for page in ("main.py", "pages/label_sets.py", "pages/people.py"):
+    for page in ("main.py", "screens/label_sets.py", "screens/people.py"):
         app = run(page)
         assert not app.exception
         html, markdown = shown(app)
@@ -294,14 +294,14 @@ def test_sample_scans_come_with_what_to_outline(here):
 
 
 def test_a_label_set_grows_and_keeps_its_numbers(workspace, run):
-    app = run("pages/label_sets.py")
+    app = run("screens/label_sets.py")
     app.text_area(key="structures new").set_value("liver\nleft/right kidney\n\nliver")
     app.text_area(key="landmarks new").set_value("left/right femoral head")
     app.button[0].click().run()
     row = workspace.label_sets.get("structures")
     assert [*table_of(row).names] == ["liver", "left kidney", "right kidney"]
     assert row.landmarks == ["left femoral head", "right femoral head"]
-    app = run("pages/label_sets.py")
+    app = run("screens/label_sets.py")
     app.text_area(key=f"structures {row.id}-1").set_value("spleen")
     app.button[0].click().run()
     labels = table_of(workspace.label_sets.get("structures"))
@@ -312,7 +312,7 @@ def test_a_label_set_grows_and_keeps_its_numbers(workspace, run):
 
 def test_codes_are_seen_and_a_mistyped_one_is_refused(workspace, run):
     row = workspace.label_sets.add("organs", ["left kidney", "Milz"], by="ada")
-    app = run("pages/label_sets.py")
+    app = run("screens/label_sets.py")
     html, _ = shown(app)
     (codes,) = [one for one in html if "is written as" in one]
     assert "64033007 Kidney, 7771000 Left" in codes
@@ -346,8 +346,8 @@ def test_check_digits_hold_for_every_code_that_is_known():
 
 def test_questions_are_made_of_a_table(run):
     run()  # the page looks for a workspace
-    from pages import label_sets
-    from pages.label_sets import asked
+    from screens import label_sets
+    from screens.label_sets import asked
 
     assert not doctest.testmod(label_sets).failed
 

@@ -61,7 +61,7 @@ def test_weights_that_come_with_the_library(workspace, filled):
     request = Training(label_set, rounds=1, begin="medlib-synthetic-small")
     done(workspace, request, train)
     (model,) = workspace.models.list()
-    assert model.card["begun with"].startswith("medlib-synthetic-small")
+    assert model.card["begun with"] == "shapes, learned beforehand (medlib-synthetic-small)"
     assert any("begun with other weights" in reason for reason in model.card["reasons"])
     assert len(model.card["measured on"]) == 1
 

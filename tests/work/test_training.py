@@ -12,7 +12,7 @@ from medlib.space import Grid
 from medlib.types import CTVolume, Labels, Mask
 from medlib.work import Asked, Looking, Predicting, Training
 from medlib.work.cards import QUESTIONS, hand_on
-from medlib.work.flags import flags_of
+from medlib.work.flags import flags_of, usually_in_pieces
 from medlib.work.looking import look
 from medlib.work.predicting import predict
 from medlib.work.training import train
@@ -97,6 +97,24 @@ def test_flags_tell_sides_pieces_and_sizes():
     assert kinds == {("sides", "left kidney"), ("islands", "spleen"), ("volume", "spleen")}
     swapped = torch.where(data == 1, 2, torch.where(data == 2, 1, data)).byte()
     assert not [f for f in flags_of(Mask(swapped, grid, labels), {}) if f.kind == "sides"]
+
+
+def test_what_usually_lies_in_pieces_is_not_odd_for_that(workspace, filled):
+    grid, labels = Grid.from_axes((8, 8, 24)), Labels.of(["ribs", "liver"])
+    apart = torch.zeros(1, 8, 8, 24, dtype=torch.uint8)
+    apart[..., ::4] = 1
+    apart[0, 2:6, 2:6, 1:3] = 2
+    apart[0, 7, 7, 5::4] = 2
+    joined = torch.where(apart == 2, 0, apart)
+    joined[0, 2:6, 2:6, 1:3] = 2
+    masks = [Mask(data, grid, labels) for data in (apart, joined, joined)]
+    usual = usually_in_pieces(masks)
+    assert usual == {"ribs"}
+    assert [flag.structure for flag in flags_of(masks[0], {}, usual)] == ["liver"]
+    assert {flag.structure for flag in flags_of(masks[0], {})} == {"ribs", "liver"}
+    label_set = filled(workspace, 1, 1)
+    done(workspace, Training(label_set, rounds=1), train)
+    assert workspace.models.list()[0].card["in pieces"] == []
 
 
 def test_the_card_goes_with_the_model_and_the_package_stays(workspace, filled, tmp_path):

@@ -23,7 +23,7 @@ def page(here: Desk) -> None:
     if not sets:
         st.info("There is nothing to learn yet: say what is to be outlined, and label some scans.")
         if st.button("To the worklist", icon=":material/list:"):
-            st.switch_page("pages/worklist.py")
+            st.switch_page("screens/worklist.py")
         return
     with st.sidebar:
         label_set, asked = choose(sets)
@@ -51,7 +51,7 @@ def page(here: Desk) -> None:
             "Nothing is labelled yet. Outline a scan, or a few slices of several, and mark them done."
         )
         if st.button("To labelling", icon=":material/edit:"):
-            st.switch_page("pages/label.py")
+            st.switch_page("screens/label.py")
     if models:
         say_models(here, label_set, models)
 

@@ -64,7 +64,7 @@ def begin(here: Desk) -> None:
     )
     choose_label_set(row.id)
     st.session_state.pop(_SET, None)
-    st.switch_page("pages/worklist.py")
+    st.switch_page("screens/worklist.py")
 
 
 def change(here: Desk, row: LabelSet) -> None:

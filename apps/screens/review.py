@@ -62,7 +62,7 @@ def say_nothing_waits(here: Desk) -> None:
         "Nothing waits: no scan has been labelled whole, and no model has looked at one. Train "
         "one, and let it predict."
     )
-    st.page_link("pages/train.py", label="To training", icon=":material/model_training:")
+    st.page_link("screens/train.py", label="To training", icon=":material/model_training:")
 
 
 def tell(here: Desk, item: Item) -> None:

@@ -41,7 +41,7 @@ def page(here: Desk) -> None:
     sets = here.workspace.label_sets.list()
     if not (everything and sets):
         st.info("There is nothing to label yet: bring scans in, and say what is to be outlined.")
-        st.page_link("pages/worklist.py", label="To the worklist", icon=":material/list:")
+        st.page_link("screens/worklist.py", label="To the worklist", icon=":material/list:")
         return
     which = Which.seen_by(here)
     with st.sidebar:
@@ -86,7 +86,7 @@ def say_due(here: Desk, case: Case) -> None:
     )
     if st.button("To the review", type="primary"):
         choose_scan(case.scan)
-        st.switch_page("pages/review.py")
+        st.switch_page("screens/review.py")
 
 
 def say_taken_over(here: Desk, case: Case) -> None:

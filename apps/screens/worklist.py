@@ -95,7 +95,7 @@ def top(here: Desk) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown("**What do you want to outline?** Nothing is named yet.")
             if st.button("Name it", type="primary", key="name it"):
-                st.switch_page("pages/label_sets.py")
+                st.switch_page("screens/label_sets.py")
     if here.may("import") and not is_busy(here):
         with st.expander("Bring more scans in", icon=":material/add:"):
             bring_in(here)
@@ -204,9 +204,9 @@ def line(
         )
         with act.container(horizontal=True, horizontal_alignment="right"):
             if here.may("label") and st.button("Label", key=f"label {scan.id}"):
-                open_in(scan.id, "pages/label.py")
+                open_in(scan.id, "screens/label.py")
             if is_open and here.may("review") and st.button("Review", key=f"review {scan.id}"):
-                open_in(scan.id, "pages/review.py")
+                open_in(scan.id, "screens/review.py")
 
 
 def open_in(scan: int, where: str) -> None:
