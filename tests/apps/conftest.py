@@ -24,6 +24,13 @@ def _forms_end() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _pages_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest runs one page, which knows of no others: going to another ends it."""
+    st = pytest.importorskip("streamlit")
+    monkeypatch.setattr(st, "switch_page", lambda page: st.stop())
+
+
+@pytest.fixture(autouse=True)
 def _main_stays_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """AppTest puts the page in the place of ``__main__``, which spawned processes then run."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])

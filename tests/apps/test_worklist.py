@@ -344,8 +344,9 @@ def test_check_digits_hold_for_every_code_that_is_known():
         assert coding.code_of(name, code.value, code.meaning) == code
 
 
-def test_questions_are_made_of_a_table(run):
-    run()  # the page looks for a workspace
+def test_questions_are_made_of_a_table(monkeypatch):
+    # Imported, a page would run, and leave Streamlit with a form that never ends.
+    monkeypatch.setattr("desk.desk", lambda: None)
     from screens import label_sets
     from screens.label_sets import asked
 
