@@ -22,10 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from real_sets import SETS, agreement
+from outlining import journal_of, outlined, write_down
+from real_sets import SETS
 
 ARMS = ("anew", "on", "on at once", "weights", "weights on")
 KEPT_BACK = {"hippocampus": 60, "abdomen": 4}
@@ -57,12 +55,12 @@ def chain(
     data = SETS[name](root)
     others, test = data.dealt(KEPT_BACK[name], 0)
     order = random.Random(draw).sample(others, len(others))
-    limited = {"OMP_NUM_THREADS": "1"} if given.at_once > 1 else {}
+    threads = 1 if given.at_once > 1 else None
     with tempfile.TemporaryDirectory() as work:
         before: Path | None = None
         for stage in given.stages:
             begun, source = beginning(arm, before)
-            folder, before = Path(work), Path(work) / f"model_{stage}.medlib"
+            before = Path(work) / f"model_{stage}.medlib"
             job = {
                 "arm": begun,
                 "backbone": source,
@@ -74,17 +72,8 @@ def chain(
                 "train": order[:stage],
                 "test": test,
             }
-            (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-            found = folder / f"found_{stage}"
-            subprocess.run(
-                [sys.executable, PROGRAM, folder / "job.json", found],
-                check=True,
-                stdout=sys.stderr,
-                env=os.environ | limited,
-            )
-            measured = [agreement(found / scan, data.labels / label, data) for scan, label in test]
-            dice = np.nanmean([one.dice for one in measured], axis=0)
-            told = json.loads((found / "told.json").read_text(encoding="utf-8"))
+            told, found = outlined(PROGRAM, job, data, threads)
+            dice = np.nanmean([one.dice for one in found], axis=0)
             yield {
                 "data": name,
                 "arm": arm,
@@ -147,9 +136,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
-    done: list[dict[str, Any]] = []
-    if given.journal and given.journal.exists():
-        done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]
+    done = journal_of(given.journal)
     whole = {
         (run["data"], run["arm"], run["draw"])
         for run in done
@@ -174,9 +161,7 @@ def main() -> None:
     with ThreadPoolExecutor(given.at_once) as pool:  # each waits for processes of its own
         for stages in pool.map(followed, chains):
             done += stages
-            if given.journal:
-                with given.journal.open("a", encoding="utf-8") as journal:
-                    journal.writelines(json.dumps(run) + "\n" for run in stages)
+            write_down(given.journal, stages)
     rows = table(done)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")

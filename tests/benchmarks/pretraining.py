@@ -27,11 +27,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -39,7 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from real_sets import SETS, Pair, agreement
+from outlining import journal_of, outlined, write_down
+from real_sets import SETS, Pair
 
 ARMS = ("scratch", "shape", "pretrained", "together")
 KEPT_BACK = {"hippocampus": 60, "abdomen": 4}
@@ -100,22 +97,8 @@ def jobs(given: argparse.Namespace) -> Iterator[Job]:
 
 def run(root: Path, job: Job, threads: int | None) -> dict[str, Any]:
     """Train, outline, and measure."""
-    limited = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
-        subprocess.run(
-            [sys.executable, PROGRAM, folder / "job.json", folder / "found"],
-            check=True,
-            stdout=sys.stderr,
-            env=os.environ | limited,
-        )
-        told = json.loads((folder / "found" / "told.json").read_text(encoding="utf-8"))
-        data = SETS[job.data](root)
-        found = [
-            agreement(folder / "found" / scan, data.labels / label, data)
-            for scan, label in job.test
-        ]
+    data = SETS[job.data](root)
+    told, found = outlined(PROGRAM, asdict(job), data, threads)
     dices, surfaces = (
         np.array([getattr(one, measure) for one in found]) for measure in ("dice", "surface")
     )
@@ -182,11 +165,9 @@ def main() -> None:
     given = parser.parse_args()
 
     digest = hashlib.sha256(given.backbone.read_bytes()).hexdigest()[:16]
-    done: list[dict[str, Any]] = []
-    if given.journal and given.journal.exists():
-        done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]
-        if {one["backbone"] for one in done} - {digest}:
-            parser.error(f"{given.journal} is of another backbone: choose another journal")
+    done = journal_of(given.journal)
+    if {one["backbone"] for one in done} - {digest}:
+        parser.error(f"{given.journal} is of another backbone: choose another journal")
     fields = ("data", "arm", "labelled", "draw", "seed", "minutes")
     known = {tuple(one[field] for field in fields) for one in done}
     root, threads = given.folder.resolve(), 1 if given.at_once > 1 else None
@@ -198,9 +179,7 @@ def main() -> None:
         for result in pool.map(measured, [job for job in jobs(given) if job.key not in known]):
             done.append(result)
             print(json.dumps({n: v for n, v in result.items() if n != "patients"}), flush=True)
-            if given.journal:
-                with given.journal.open("a", encoding="utf-8") as journal:
-                    journal.write(json.dumps(result) + "\n")
+            write_down(given.journal, [result])
     rows = table(done)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -24,11 +24,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -37,7 +33,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from real_sets import SETS, Pair, RealSet, agreement
+from outlining import journal_of, outlined, write_down
+from real_sets import SETS, Pair, RealSet
 
 PROGRAMS = {
     side: Path(__file__).with_name("peers") / f"outline_{side}.py" for side in ("medlib", "monai")
@@ -115,22 +112,8 @@ def of(
 
 def run(root: Path, job: Job, side: str, threads: int | None) -> dict[str, Any]:
     """Train, outline, and measure."""
-    limited = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
-        subprocess.run(
-            [sys.executable, PROGRAMS[side], folder / "job.json", folder / "found"],
-            check=True,
-            stdout=sys.stderr,
-            env=os.environ | limited,
-        )
-        told = json.loads((folder / "found" / "told.json").read_text(encoding="utf-8"))
-        data = SETS[job.data](root)
-        found = [
-            agreement(folder / "found" / scan, data.labels / label, data)
-            for scan, label in job.test
-        ]
+    data = SETS[job.data](root)
+    told, found = outlined(PROGRAMS[side], asdict(job), data, threads)
     dices, surfaces = (
         np.nanmean([getattr(one, measure) for one in found], axis=0)
         for measure in ("dice", "surface")
@@ -184,9 +167,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
-    done: list[dict[str, Any]] = []
-    if given.journal and given.journal.exists():
-        done = [json.loads(line) for line in given.journal.read_text("utf-8").splitlines()]
+    done = journal_of(given.journal)
     known = {(run["work"], run["seed"], run["side"]) for run in done}
     root = given.folder.resolve()
     threads = 1 if given.at_once > 1 else None
@@ -200,9 +181,7 @@ def main() -> None:
         for result in pool.map(lambda one: run(root, *one, threads), waiting):
             done.append(result)
             print(json.dumps(result), flush=True)
-            if given.journal:
-                with given.journal.open("a", encoding="utf-8") as journal:
-                    journal.write(json.dumps(result) + "\n")
+            write_down(given.journal, [result])
     rows = table(done)
     print(f"{'work':32} {'medlib':>8} {'MONAI':>8} {'ratio':>7}   each run")
     for row in rows:
