@@ -21,7 +21,7 @@ from medlib.transforms import Spacing
 
 BACKBONE = "medlib-synthetic-small"
 """Weights that plans begin with where they help."""
-_FEW = 10  # scans to learn from; with more it has not been measured
+_FEW = 12  # scans to learn from; with more it has not been measured
 _WIDE = 2.0  # windows that a scan holds; below, it is seen nearly whole
 _U_NETS = ("unet", "encoder")  # whose levels are those of a backbone
 

@@ -170,7 +170,7 @@ def rounds(arm: str, data: Data, reader: Reader, draw: random.Random) -> Iterato
         else:
             assert model is not None
             wanted = 3 * (count - before) if arm == "slices" else count - before
-            for scan, found in offered(model, reader, scans, wanted):
+            for scan, found in offered(model, reader, scans, wanted, again=arm == "slices"):
                 if arm == "loop":
                     assert isinstance(found.value, Mask)
                     reader.correct(scan, found.value.data[0].numpy().astype(np.uint8))
@@ -183,9 +183,13 @@ def rounds(arm: str, data: Data, reader: Reader, draw: random.Random) -> Iterato
 
 
 def offered(
-    model: Model, reader: Reader, scans: list[int], count: int
+    model: Model, reader: Reader, scans: list[int], count: int, *, again: bool
 ) -> Iterator[tuple[int, Found]]:
-    """The scans that would teach the model most, of two dozen that are not labelled yet."""
+    """The scans that would teach the model most, of two dozen that are not labelled yet.
+
+    Where these are too few, ``again`` goes on with those of which some slices are done, the most
+    doubtful first, as the worklist does.
+    """
     waiting = [scan for scan in scans if scan not in reader.done][:24]
     found = {scan: found_in(model, reader.workspace.scans.volume(scan)) for scan in waiting}
     features = {
@@ -196,6 +200,11 @@ def offered(
     best = next_scans(doubts, features, labelled=[str(scan) for scan in reader.done], count=count)
     for one in best:
         yield int(one.name), found[int(one.name)]
+    if again and (more := count - len(best)) > 0:
+        begun = [scan for scan in scans if scan in reader.done and scan not in found]
+        seen = {scan: found_in(model, reader.workspace.scans.volume(scan)) for scan in begun}
+        for scan in sorted(seen, key=lambda one: -(seen[one].doubt or 0.0))[:more]:
+            yield scan, seen[scan]
 
 
 def trained(reader: Reader, minutes: float, begin: str | Path | Literal[False]) -> Model:
