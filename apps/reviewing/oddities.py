@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from serving.errands import Report
 
 from medlib.io.files import FILE_ERRORS, written_whole
-from medlib.work.flags import odd_shapes, odd_sizes
+from medlib.work.flags import mostly_in_pieces, odd_shapes, odd_sizes
 from medlib.workspace import Content, Workspace
 from medlib.workspace.schema import Version
 
@@ -32,6 +31,7 @@ class Oddities:
     def of(self, versions: Sequence[Version]) -> dict[int, tuple[str, ...]]:
         """The reasons, in words, by version; of what has not been looked at there are none."""
         others = {number: self._others(number) for number in {v.label_set_id for v in versions}}
+        usually = {number: _in_pieces([o for _, o in seen]) for number, seen in others.items()}
         found = {}
         for version in versions:
             if (seen := self._seen(version.id)) is None:
@@ -43,7 +43,7 @@ class Oddities:
                         usual.setdefault(structure, []).append(ml)
             known = {name: sizes for name, sizes in usual.items() if len(sizes) >= _ENOUGH}
             odd = (flag.reason for flag in odd_sizes(seen["ml"], known))
-            in_pieces = _in_pieces([other for _, other in others[version.label_set_id]])
+            in_pieces = usually[version.label_set_id]
             apart = (reason for name, reason in seen["pieces"].items() if name not in in_pieces)
             found[version.id] = (*odd, *apart, *seen["odd"])
         return found
@@ -95,13 +95,13 @@ class Oddities:
         return self.workspace.derived / "oddities" / f"{version}.json"
 
 
-def _in_pieces(outlines: Sequence[dict[str, Any]]) -> set[str]:
-    """Structures that more than half of the outlines have in pieces; of one alone nobody knows."""
+def _in_pieces(outlines: Sequence[dict[str, Any]]) -> Collection[str]:
+    """Structures that most of the outlines have in pieces; of one alone nobody knows."""
     if len(outlines) < 2:
-        return set()
-    there = Counter(name for seen in outlines for name, ml in seen["ml"].items() if ml)
-    apart = Counter(name for seen in outlines for name in seen["pieces"])
-    return {name for name, count in apart.items() if 2 * count > there[name]}
+        return ()
+    return mostly_in_pieces(
+        ([name for name, ml in seen["ml"].items() if ml], seen["pieces"]) for seen in outlines
+    )
 
 
 def _outlines(versions: Iterable[Version]) -> list[Version]:

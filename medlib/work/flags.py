@@ -92,11 +92,33 @@ def usually_in_pieces(masks: Iterable[Mask]) -> frozenset[str]:
         >>> sorted(usually_in_pieces([Mask(data, Grid.from_axes((4, 4, 16)), Labels.of(["ribs"]))]))
         ['ribs']
     """
+    return mostly_in_pieces(there_and_in_pieces(mask, mask.volumes_ml()) for mask in masks)
+
+
+def there_and_in_pieces(
+    mask: Mask, volumes: Mapping[str, float]
+) -> tuple[Collection[str], Collection[str]]:
+    """The structures of a mask whose millilitres are known, and those of them in pieces."""
+    names = [name for name, ml in volumes.items() if ml]
+    return names, [name for name, _, _ in _scattered(mask, names)]
+
+
+def mostly_in_pieces(
+    seen: Iterable[tuple[Collection[str], Collection[str]]],
+) -> frozenset[str]:
+    """Structures that are in pieces more often than not.
+
+    Args:
+        seen: of each mask the structures that are there, and those of them in pieces.
+
+    Example:
+        >>> sorted(mostly_in_pieces([({"rib", "liver"}, {"rib"}), ({"rib", "liver"}, {"rib", "liver"})]))
+        ['rib']
+    """
     there, apart = Counter[str](), Counter[str]()
-    for mask in masks:
-        names = [name for name, ml in mask.volumes_ml().items() if ml]
-        there.update(names)
-        apart.update(name for name, _, _ in _scattered(mask, names))
+    for names, scattered in seen:
+        there.update([*names])  # of a mapping too only its names
+        apart.update([*scattered])
     return frozenset(name for name, count in apart.items() if 2 * count > there[name])
 
 

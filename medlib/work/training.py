@@ -16,7 +16,7 @@ from medlib.transforms import Item
 from medlib.types import Answer, Kind, Mask, Volume, describe
 from medlib.work.asking import Predicting, Training, ask, digest_of
 from medlib.work.beginning import AS_PLANNED, Beginning, beginning_of, shapes
-from medlib.work.flags import usually_in_pieces
+from medlib.work.flags import mostly_in_pieces, there_and_in_pieces
 from medlib.work.preparing import described, known, prepared
 from medlib.work.process import Watch
 from medlib.work.telling import Telling
@@ -255,18 +255,16 @@ def _numbered(cases: Sequence[Case], numbers: Mapping[str, int]) -> list[int]:
 
 def usual_of(*parts: Dataset) -> dict[str, Any]:
     """What structures are like in the scans that were labelled whole: their millilitres, and whether in pieces."""
-    whole = [
-        mask for data in parts for number in range(len(data)) if (mask := _whole(data, number))
-    ]
     volumes: dict[str, list[float]] = {}
-    for mask in whole:
-        for name, ml in mask.volumes_ml().items():
-            volumes.setdefault(name, []).append(round(ml, 4))
-    return {"volumes": volumes, "in pieces": sorted(usually_in_pieces(whole))}
-
-
-def _whole(data: Dataset, number: int) -> Mask | None:
-    """A case's mask, where all of it was looked at."""
-    truth = data.truth(number)
-    assert isinstance(truth, Mask)
-    return None if bool(truth.unseen().any()) else truth
+    seen = []
+    for data in parts:
+        for number in range(len(data)):  # one mask at a time: all together may not fit into memory
+            truth = data.truth(number)
+            assert isinstance(truth, Mask)
+            if bool(truth.unseen().any()):
+                continue
+            sizes = truth.volumes_ml()
+            for name, ml in sizes.items():
+                volumes.setdefault(name, []).append(round(ml, 4))
+            seen.append(there_and_in_pieces(truth, sizes))
+    return {"volumes": volumes, "in pieces": sorted(mostly_in_pieces(seen))}

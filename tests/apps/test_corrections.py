@@ -63,9 +63,8 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
-def run(open_page, monkeypatch):
+def run(open_page):
     """The Review page, at the landmarks or the answers, as a person sees it first."""
-    monkeypatch.setattr("streamlit.switch_page", lambda page: None)
 
     def running(item, person="ada", page="screens/review.py"):
         return open_page(page, person, ROLES[person], {"review item": f"found {item}"})
