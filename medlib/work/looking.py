@@ -62,7 +62,7 @@ def look(
     set_aside: Sequence[tuple[str, str]] = ()
     try:
         task = prepared(
-            workspace, request.label_set, request.asked, pairing, kind,
+            workspace, request.label_set, request.asked, pairing, kind, numbers,
             minutes=request.minutes, cache=store,
         )  # fmt: skip
         kept, set_aside = len(task.learner.data.valid), task.pairing.set_aside

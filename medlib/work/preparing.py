@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +50,13 @@ def prepared(
     asked: Asked,
     pairing: Pairing,
     kind: str,
+    numbers: Mapping[str, int],
     begun: Beginning = AS_PLANNED,
     **choices: Any,
 ) -> Task:
     """The task, planned or with the plan in ``choices``; patients are kept back where there are enough.
+
+    ``numbers`` are those of the scans, by name.
 
     Raises:
         ValueError: when nothing can be learned, with the reason.
@@ -62,7 +65,6 @@ def prepared(
     from medlib import tasks
 
     row = workspace.label_sets.get(label_set)
-    numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
     choices |= {
         "kind": getattr(medlib.types, kind),
         "validation": begun.splitter(pairing.cases, numbers),

@@ -40,7 +40,7 @@ def train(
     checkpoint = place_of(workspace.derived / "trainings", request, pairing)
     numbers = {entry.scan.name: entry.scan.id for entry in workspace.scans.list()}
     task = prepared(
-        workspace, request.label_set, request.asked, pairing, kind, begun,
+        workspace, request.label_set, request.asked, pairing, kind, numbers, begun,
         minutes=request.minutes or 20.0,
         cache=workspace.derived / "prepared",
         checkpoint=checkpoint,
