@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 import streamlit as st
 from serving.openid import is_configured, issued, subject_of
@@ -88,14 +89,16 @@ def enter_vouched() -> None:
         )
 
 
-def leave() -> None:
-    """End this browser's session, at the provider too."""
+def leave() -> NoReturn:
+    """End this browser's session, at the provider too; nothing of the page is drawn after it."""
     if here := site():
         for token in tokens(st.context.cookies):
             with suppress(NotAllowedError):
                 here.workspace.people.log_out(token)
     if is_configured() and st.user.is_logged_in:
         st.logout()
+        st.stop()  # to run anew would drop what tells the browser to go there
+    st.rerun()
 
 
 def chosen_scan(among: list[int]) -> int | None:

@@ -46,7 +46,6 @@ def own(here: Desk) -> None:
         st.subheader(plain(here.person), width="stretch")
         if st.button("Log out", key="log out"):
             leave()
-            st.rerun()
     article = "an" if here.role == Role.ADMINISTRATOR else "a"
     st.markdown(f"You are {article} {here.role}. {_MAY[here.role]}.")
     with (

@@ -23,6 +23,7 @@ from medlib.assist.evidence import Scene
 from medlib.assist.lessons import Lesson, lessons
 from medlib.assist.refiner import moved, seen, untaught
 from medlib.io.files import written_whole
+from medlib.io.tensors import write_tensors
 
 ROUNDS, VOLUMES, STEPS, BATCH, RATE = 2, 130, 900, 6, 2e-3
 _SETTLING = 0.4  # share of the last round's steps in which the rate falls
@@ -51,7 +52,7 @@ def teach(
     Returns:
         The file of weights, in fp16.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     network: nn.Module | None = None
     place = folder
@@ -69,10 +70,9 @@ def teach(
             following = following if number else untaught()
             average = _round(following, learned, steps, number + 1 == rounds, seed + number, told)
             recipe = {"seed": seed, "rounds": number + 1, "volumes": volumes, "steps": steps}
-            # One entry: of several, safetensors does not keep the order.
             about = {"recipe": json.dumps(recipe | {"lessons": len(learned)})}
             with written_whole(taught) as partial:
-                save_file({name: t.half() for name, t in average.items()}, partial, about)
+                write_tensors(partial, {name: t.half() for name, t in average.items()}, about)
         following.load_state_dict({n: t.float() for n, t in load_file(taught).items()})
         network = following.eval()
     return place / "weights.safetensors"

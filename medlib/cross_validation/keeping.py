@@ -16,6 +16,7 @@ from medlib.data import Case
 from medlib.data.splitters import Split
 from medlib.data.written import packed, unpacked
 from medlib.io.files import written_whole
+from medlib.io.tensors import write_tensors
 from medlib.package import Model, load
 from medlib.train import Scores
 from medlib.train.identity import loss_said, optimiser_said
@@ -51,13 +52,11 @@ class KeptFold:
 
     def write(self, fold: Fold) -> Fold:
         """Write it, and read it again: what is reported is what lies there."""
-        from safetensors.torch import save_file
-
         self.folder.mkdir(parents=True, exist_ok=True)
         fold.model.save(self._path(".medlib"))
         said, tensors = packed(Item(tuple(kind for _, *both in fold.answers for kind in both)))
         with written_whole(self._path(".safetensors")) as partial:
-            save_file(tensors, partial)
+            write_tensors(partial, tensors)
         values = {
             "medlib_fold": 1,
             "identity": dict(self.identity),

@@ -18,6 +18,7 @@ from medlib import io
 from medlib.data.digests import digest, files_digest
 from medlib.data.written import packed, unpacked
 from medlib.io.files import File, walk
+from medlib.io.tensors import write_tensors
 from medlib.transforms import Item
 
 _VERSION = 1  # of the form of entries
@@ -89,13 +90,7 @@ class Store:
         said, tensors = packed(made)
         header = {"medlib_item": json.dumps(said)}
         size = sum(tensor.nbytes for tensor in tensors.values()) + len(header["medlib_item"])
-
-        def write(partial: Path) -> None:
-            from safetensors.torch import save_file
-
-            save_file(tensors, partial, header)
-
-        kept = self._keep(path, size, write)
+        kept = self._keep(path, size, lambda partial: write_tensors(partial, tensors, header))
         return (self._read(path) if kept else None) or made
 
     def text(self, key: str, make: Callable[[], str]) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from medlib.io.tensors import write_tensors
 from medlib.train.callbacks import Callback
 from medlib.train.identity import identity, plain
 from medlib.train.plan import Plan
@@ -164,9 +165,8 @@ def _write(learn: Learner, path: Path, head: dict[str, Any]) -> None:
             for p in learn.record
         ],
     }
-    plain_tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     with replaced(path) as unfinished:
-        save_file(plain_tensors, unfinished, {"format": _FORMAT, "values": json.dumps(values)})
+        write_tensors(unfinished, tensors, {"format": _FORMAT, "values": json.dumps(values)})
 
 
 def _restore(learn: Learner, path: Path, training: Mapping[str, Any]) -> None:

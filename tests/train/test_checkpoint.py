@@ -137,7 +137,7 @@ def test_a_full_disk_does_not_end_the_training(learner, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("medlib.train.checkpoint.save_file", full)
+    monkeypatch.setattr("medlib.train.checkpoint.write_tensors", full)
     learn = learner(callbacks=[Checkpoints(tmp_path / "c.checkpoint", seconds=0.0)])
     with pytest.warns(UserWarning, match=r"could not be written .*No space left"):
         learn.fit(Budget(steps=2))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from medlib.io.files import written_whole
+from medlib.io.tensors import write_tensors
 from medlib.models.pretraining.configuration import Configuration
 
 _FORMAT = "medlib-pretraining-1"
@@ -42,8 +43,6 @@ def write(
     standing: Standing,
 ) -> None:
     """Write where the pretraining stands; whatever happens meanwhile, ``path`` is a whole file."""
-    from safetensors.torch import save_file
-
     tensors: dict[str, Tensor] = {f"network/{n}": p for n, p in network.named_parameters()}
     tensors |= {f"average/{name}": mean for name, mean in standing.average.items()}
     for number, slots in optimiser.state_dict()["state"].items():
@@ -54,9 +53,8 @@ def write(
         "seconds": standing.seconds,
         "record": standing.record,
     }
-    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with written_whole(path) as partial:
-        save_file(plain, partial, {"format": _FORMAT, "values": json.dumps(values)})
+        write_tensors(partial, tensors, {"format": _FORMAT, "values": json.dumps(values)})
 
 
 def restore(
