@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from medlib.assist.evidence import Scene, rated
+from medlib.assist.filters import Filter
 from medlib.assist.flooding import averaged, coarsening
 from medlib.assist.inputs import (
     Flags,
@@ -209,15 +210,11 @@ def decided(odds: Voxels, look: Look) -> Flags:
     Returns:
         (slice, row, column) of the look's window, as the scan is stored.
     """
-    from scipy.ndimage import affine_transform, binary_fill_holes
     from scipy.ndimage import label as numbered
 
-    factors, inside = look.factors, look.scene.inside
-    if factors.max() > 1:
-        first = -(factors - 1) / 2 / factors
-        odds = affine_transform(
-            odds, 1 / factors, first, output_shape=look.shape, order=1, mode="nearest"
-        )
+    factors, inside = look.factors.tolist(), look.scene.inside
+    if max(factors) > 1:
+        odds = Filter.enlarging(odds.shape, factors, look.shape)(odds)
     found = odds > 0
     at = tuple(look.clicks.T)
     found[at] = inside
@@ -225,6 +222,11 @@ def decided(odds: Voxels, look: Look) -> Flags:
     kept = np.zeros(count + 1, dtype=bool)
     kept[pieces[at][inside]] = True
     kept[0] = False
-    whole: Flags = binary_fill_holes(kept[pieces])
+    beyond, count = numbered(~kept[pieces])
+    opened = np.zeros(count + 1, dtype=bool)
+    for axis in range(3):
+        opened[np.moveaxis(beyond, axis, 0)[[0, -1]]] = True
+    opened[0] = False
+    whole: Flags = ~opened[beyond]
     whole[at] = inside
     return look.as_stored(whole)

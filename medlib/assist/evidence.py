@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from medlib.assist.filters import weighed
 from medlib.assist.flooding import flooded, relief
 from medlib.assist.inputs import Flags, Voxels
 from medlib.space.grid import FloatArray
@@ -61,8 +62,7 @@ class Scene:
 
 def rated(scene: Scene, weights: npt.NDArray[np.float32] = WEIGHTS) -> Voxels:
     """The logarithm of the odds that each voxel is inside, by the evidence, (slice, row, column)."""
-    odds: Voxels = (evidence(scene) @ weights).reshape(scene.voxels.shape)
-    return odds
+    return weighed(evidence(scene), weights).reshape(scene.voxels.shape)
 
 
 def evidence(scene: Scene) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ FAR = np.float32(1e4)  # millimetres; of what no path leads to
 
 
 def paths(
-    voxels: Voxels, seeds: Flags, spacing: Sequence[float], toll: float, *, rounds: int = 2
+    voxels: Voxels, seeds: Flags, spacing: Sequence[float], toll: float, *, rounds: int = 1
 ) -> Voxels:
     """The length of the shortest path from the nearest seed, where changes in brightness cost.
 
@@ -27,7 +27,7 @@ def paths(
         seeds: (k, slice, row, column), k sets of seeds.
         spacing: millimetres along the axes.
         toll: millimetres that a change in brightness by 1 costs.
-        rounds: of six scans, there and back along each axis.
+        rounds: of six scans, there and back along each axis; in boxes about structures one does.
 
     Returns:
         (k, slice, row, column), millimetres; ``FAR`` where a set has no seed.

@@ -99,9 +99,7 @@ def _round(
         optimiser.zero_grad(set_to_none=True)
         for _ in range(BATCH):
             shown, odds, truth = _turned(learned[rng.integers(len(learned))], rng)
-            with torch.autocast("cpu", torch.bfloat16, enabled=_HAS_BF16):
-                change = moved(network, shown).float()
-            loss = _loss(odds + change, truth) / BATCH
+            loss = _loss(odds + moved(network, shown), truth) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             losses += loss.item()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -113,9 +111,6 @@ def _round(
             told(f"step {step}, {time.monotonic() - began:.0f} s: loss {losses / 100:.4f}")
             losses = 0.0
     return average
-
-
-_HAS_BF16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def _loss(odds: Tensor, truth: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from medlib.assist.evidence import Scene
 from medlib.assist.inputs import Flags, Voxels
 from medlib.assist.lessons import lessons
 from medlib.assist.refiner import refined, shipped
-from medlib.assist.settling import signs
+from medlib.assist.settling import Edges
 
 SYNTHETIC = range(1000, 1012)
 """Numbers of the volumes to weigh by; the refiner was taught by others, or it would be trusted too much."""
@@ -43,7 +43,7 @@ class Moment:
         """Of a box, its odds before the last look, and the structure: (slice, row, column) each."""
         kept = rng.choice(odds.size, min(odds.size, _MOST), replace=False)
         flat = truth.ravel()[kept].astype(np.float32)
-        return cls(signs(scene, odds)[kept], odds.ravel()[kept], flat)
+        return cls(Edges(scene).signs(odds)[kept], odds.ravel()[kept], flat)
 
 
 def synthetic(volumes: Iterable[int] = SYNTHETIC) -> list[Moment]:

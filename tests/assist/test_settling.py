@@ -15,7 +15,7 @@ from medlib.assist.clicks import decided, looked_at, outline
 from medlib.assist.evidence import Scene, rated
 from medlib.assist.paths import FAR, paths
 from medlib.assist.refiner import refined
-from medlib.assist.settling import WEIGHTS, settled, signs
+from medlib.assist.settling import WEIGHTS, Edges, settled
 from medlib.assist.weighing import Moment, synthetic, weigh
 from medlib.space import Grid
 from medlib.types import Boxes, Label, Points, Volume
@@ -98,7 +98,7 @@ def test_signs_are_finite_whatever_the_box_holds(shape, walls, scale):
     clicks = np.array([[0.0, 0, 0], np.array(shape) - 1.0])
     scene = Scene(voxels, (3.0, 1.0, 1.0), clicks, np.array([True, True]), ((walls, walls),) * 3)
     for odds in (np.full(shape, 50.0), np.full(shape, -50.0), voxels):
-        found = signs(scene, odds.astype(np.float32))
+        found = Edges(scene).signs(odds.astype(np.float32))
         assert found.shape == (voxels.size, len(WEIGHTS))
         assert np.isfinite(found).all()
 

@@ -179,8 +179,11 @@ def over_http(reader: Reader, repeats: int) -> Iterator[Figure]:
     middle = [int(CENTRE[2]) - 40, SHAPE[1] - 1 - int(CENTRE[1]), int(CENTRE[0])]
     middle[0] = SHAPE[2] - 1 - middle[0]
     box = [[n - 48 for n in middle], [n + 47 for n in middle]]
-    clicks = {"action": "click", "inside": [middle], "outside": [], "box": box}
+    clicks: dict[str, Any] = {"action": "click", "inside": [middle], "outside": [], "box": box}
     yield Figure("click in a box of 96³ voxels", timed(lambda: reader.help(base, **clicks), 9), 0.3)
+    clicks["inside"] = [middle, [n + 20 for n in middle]]
+    clicks["outside"] = [box[0], box[1]]
+    yield Figure("the fourth click there", timed(lambda: reader.help(base, **clicks), 9), 0.3)
 
     def between() -> None:
         reader.help(sparse, action="between", axis=0)
