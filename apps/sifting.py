@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medlib.workspace import Entry, Status, Workspace
-from medlib.workspace.scans import Order
+from medlib.workspace.worklist import Order
 
 _CHOSEN = "worklist chosen"
 Complaints = Mapping[int, Sequence[str]]

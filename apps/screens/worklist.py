@@ -21,7 +21,7 @@ from wording import plain
 
 from medlib.space import Grid
 from medlib.workspace import Entry, Status
-from medlib.workspace.scans import Order
+from medlib.workspace.worklist import Order
 
 _LENGTH = 20  # of a page
 _ORDERS: dict[Order, str] = {

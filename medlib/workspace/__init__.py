@@ -9,15 +9,16 @@ from medlib.workspace.errors import Conflict, NotAllowedError, NotThereError, Wo
 from medlib.workspace.events import Fault
 from medlib.workspace.export import Exported, Form, Wish
 from medlib.workspace.identities import Examination, Person
+from medlib.workspace.importing import Imported
 from medlib.workspace.jobs import JobLostError
 from medlib.workspace.label_sets import Question, questions_of, table_of
 from medlib.workspace.people import may
-from medlib.workspace.scans import Entry, Imported
 from medlib.workspace.schema import Content, Decision, Progress, Role, Status
 from medlib.workspace.seen import Merge, Seen, merge
 from medlib.workspace.series import Series
 from medlib.workspace.standing import Standing
 from medlib.workspace.timing import When
+from medlib.workspace.worklist import Entry
 from medlib.workspace.workspace import Workspace
 
 __all__ = [

@@ -1,74 +1,32 @@
-"""Scans: brought in, found again, and where each stands on the worklist."""
+"""The scans of a workspace: brought in, found again, and how far each has come."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from medlib.workspace.database import Database, found
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.events import record
-from medlib.workspace.files import Files, digest_of
+from medlib.workspace.files import Files
 from medlib.workspace.headers import Header
-from medlib.workspace.identities import Examination, Identities, Person
+from medlib.workspace.identities import Examination, Identities
+from medlib.workspace.importing import Imported, Importer, said_of, without
 from medlib.workspace.schema import Patient, Scan, ScanFile, Status, Study, Tag
 from medlib.workspace.series import Series
-from medlib.workspace.timing import When, among
+from medlib.workspace.worklist import Entry, Order, entries
 
 if TYPE_CHECKING:
-    from medlib.io import Refusal, Stack, Survey
+    from medlib.io import Stack, Survey
     from medlib.io.files import File
     from medlib.space import Grid
     from medlib.types import Volume
-
-Order = Literal["usefulness", "name", "added", "made"]
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What became of an import.
-
-    Args:
-        scans: that are new in the workspace.
-        known: that were there already, with the same files.
-        refusals: images that cannot be used, with the reason and what to do.
-    """
-
-    scans: tuple[Scan, ...]
-    known: tuple[Scan, ...]
-    refusals: tuple[Refusal, ...]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the worklist.
-
-    Args:
-        scan: the scan.
-        patient: whose it is: a pseudonym.
-        study: of which examination: a pseudonym.
-        tags: in alphabetical order.
-        when: the study was made, among those of the patient.
-    """
-
-    scan: Scan
-    patient: str
-    study: str
-    tags: tuple[str, ...]
-    when: When
-
-    @property
-    def series(self) -> Series:
-        """Which series of the study it is."""
-        return Series.from_dict(self.scan.series or {})
 
 
 class Scans:
@@ -116,99 +74,23 @@ class Scans:
         from medlib import io
 
         there = path if isinstance(path, io.Survey) else io.survey(path)
+        importer = Importer(
+            self._database, self._files, self._identities, by, kind, copy, named, file_names
+        )
         new: list[Scan] = []
         known: list[Scan] = []
         refusals = list(there.refusals)
         folders = {file.folder.name for stack in there.stacks for file in stack.files}
-        for number, stack in enumerate(there.stacks):
+        for number, lying in enumerate(there.stacks):
             progress(number, len(there.stacks))
             try:
-                scan, is_new = self._add(
-                    replace(stack, warnings=_without(folders, stack.warnings)),
-                    by=by, kind=kind, copy=copy, named=named, file_names=file_names,
-                )  # fmt: skip
+                stack = replace(lying, warnings=without(folders, lying.warnings))
+                scan, is_new = importer.bring(stack)
                 (new if is_new else known).append(scan)
             except OSError as error:
-                refusals.append(io.Refusal(stack.files, f"cannot be read: {error}"))
+                refusals.append(io.Refusal(lying.files, f"cannot be read: {error}"))
         progress(len(there.stacks), len(there.stacks))
         return Imported(tuple(new), tuple(known), tuple(refusals))
-
-    def _add(
-        self, stack: Stack, *, by: str, kind: str, copy: bool, named: bool, file_names: bool
-    ) -> tuple[Scan, bool]:
-        part = str(getattr(stack, "part", ""))
-        held = [self._hold(file, copy=copy) for file in stack.files]
-        said = "\n".join([part, *(file.digest for file in held)])
-        digest = hashlib.sha256(said.encode()).hexdigest()
-        person = Person.of(stack) if named else None
-        series, text, then = _described(stack.files[0], stack.source)
-        with self._database.writing() as session:
-            known = session.scalars(select(Scan).filter_by(digest=digest)).first()
-            if known is not None:
-                return known, False
-            for file, row in zip(stack.files, held, strict=True):
-                if row.content and not self._files.has(row.content):  # swept away meanwhile
-                    self._hold(file, copy=True)
-            patient, study = self._whose(session, stack)
-            is_called_so = file_names and stack.source != "dicom"
-            of_kind = _kind(stack, kind)
-            scan = Scan(
-                name=_free_name(session, stack.name)
-                if is_called_so
-                else _made_up_name(session, patient, stack.modality or _short(of_kind)),
-                study_id=study.id,
-                kind=of_kind,
-                modality=stack.modality,
-                source=stack.source,
-                part=part,
-                grid=stack.grid.to_dict(),
-                digest=digest,
-                warnings=[*stack.warnings, *stack.repairs],
-                series=series.to_dict(),
-            )
-            session.add(scan)
-            session.flush()
-            for place, row in enumerate(held):
-                row.scan_id, row.place = scan.id, place
-                session.add(row)
-            self._identities.set_day(patient, study, then)
-            if person is not None:
-                self._identities.keep(session, patient.id, person)
-                self._identities.keep_scan(session, scan, text, then)
-            record(
-                session, by, "scan added", f"scan {scan.id}",
-                digest=digest, files=len(held), copied=copy, patient=patient.key,
-            )  # fmt: skip
-        return scan, True
-
-    def _hold(self, file: File, *, copy: bool) -> ScanFile:
-        """A row for a file, not yet of any scan."""
-        with file.open() as stream:
-            if copy:
-                name = self._files.copy(stream, _ending(file.name))
-                return ScanFile(digest=name[:64], content=name)
-            where = file.path if file.archive is None else file.archive.path
-            member = None if file.archive is None else str(file.path)
-            return ScanFile(digest=digest_of(stream), path=str(where), member=member)
-
-    def _whose(self, session: Session, stack: Stack) -> tuple[Patient, Study]:
-        from medlib.data.patients import patient_of
-
-        dicom = stack.source == "dicom"
-        whose = stack.patient if dicom else patient_of(stack.name)
-        key = self._identities.pseudonym(session, "P", whose)
-        patient = session.scalars(select(Patient).filter_by(key=key)).first()
-        if patient is None:
-            patient = Patient(key=key, origin=self._identities.origin())
-            session.add(patient)
-            session.flush()
-        key = self._identities.pseudonym(session, "S", stack.study)
-        study = session.scalars(select(Study).filter_by(key=key)).first()
-        if study is None:
-            study = Study(key=key, patient_id=patient.id)
-            session.add(study)
-            session.flush()
-        return patient, study
 
     # --- finding -------------------------------------------------------------------------
 
@@ -238,24 +120,8 @@ class Scans:
             order: by name, what was brought in last first, the most useful to label next first, or
                 a patient's oldest study first.
         """
-        query = select(Scan, Patient.key, Study.key).join(Study, Scan.study_id == Study.id)
-        query = query.join(Patient, Study.patient_id == Patient.id)
-        if status is not None:
-            query = query.where(Scan.status == status)
-        if reader is not None:
-            query = query.where(Scan.reader == reader)
-        if tag is not None:
-            query = query.join(Tag, Tag.scan_id == Scan.id).where(Tag.tag == tag)
         with self._database.reading() as session:
-            tags: dict[int, list[str]] = {}
-            for row in session.scalars(select(Tag).order_by(Tag.tag)):
-                tags.setdefault(row.scan_id, []).append(row.tag)
-            when = _times(session)
-            entries = [
-                Entry(scan, patient, study, tuple(tags.get(scan.id, ())), when[study])
-                for scan, patient, study in session.execute(_ordered(query, order))
-            ]
-        return sorted(entries, key=_by_time) if order == "made" else entries
+            return entries(session, status=status, reader=reader, tag=tag, order=order)
 
     def grid(self, scan: int) -> Grid:
         """Where the scan's voxels are."""
@@ -362,7 +228,7 @@ class Scans:
         described: dict[int, tuple[Series, str, Examination]] = {}
         for row in rows:
             with suppress(*FILE_ERRORS, ValueError):
-                described[row.scan_id] = _described(self.file(row), "dicom")
+                described[row.scan_id] = said_of(self.file(row), "dicom")
         if not described:
             return
         with self._database.writing() as session:
@@ -432,78 +298,3 @@ def move(session: Session, scan: Scan, status: Status, *, by: str, reason: str =
             before=scan.status, after=status, reason=reason,
         )  # fmt: skip
         scan.status = status
-
-
-def _ordered(query: Select[Scan, str, str], order: Order) -> Select[Scan, str, str]:
-    if order == "usefulness":
-        # Databases do not agree on where the unknown goes.
-        return query.order_by(Scan.usefulness.is_(None), Scan.usefulness.desc(), Scan.name)
-    return query.order_by(*((Scan.added.desc(), Scan.name) if order == "added" else (Scan.name,)))
-
-
-def _by_time(entry: Entry) -> tuple[object, ...]:
-    number = entry.series.number
-    return entry.patient, entry.when.key, entry.study, number is None, number or 0, entry.scan.name
-
-
-def _times(session: Session) -> dict[str, When]:
-    """When each study was made."""
-    of_patient: dict[int, list[tuple[str, int | None, int | None]]] = {}
-    query = select(Study.patient_id, Study.key, Study.day, Study.second)
-    for patient, study, day, second in session.execute(query):
-        of_patient.setdefault(patient, []).append((study, day, second))
-    return {k: when for days in of_patient.values() for k, when in among(days).items()}
-
-
-def _described(file: File, source: str) -> tuple[Series, str, Examination]:
-    """Which series a scan is, what that was called by who sent it, and what is said of the study."""
-    if source != "dicom":
-        return Series(), "", Examination()
-    header = Header(file, *Series.KEYWORDS, *Examination.KEYWORDS)
-    return *Series.of(header), Examination.of(header)
-
-
-def _made_up_name(session: Session, patient: Patient, modality: str) -> str:
-    """Says which patient's scan it is, what made it, and how many came before; not who that is."""
-    count = select(func.count()).select_from(Scan).join(Study, Scan.study_id == Study.id)
-    before = session.scalar(count.where(Study.patient_id == patient.id)) or 0
-    return _free_name(session, f"{patient.key}-{modality or 'scan'}-{before + 1}")
-
-
-def _free_name(session: Session, wanted: str) -> str:
-    count = select(func.count()).select_from(Scan)
-    name, number = wanted, 1
-    while session.scalar(count.where(func.lower(Scan.name) == name.lower())):
-        number += 1
-        name = f"{wanted}-{number}"
-    return name
-
-
-def _kind(stack: Stack, said: str) -> str:
-    from medlib.types.gridded import SCAN_KINDS, Volume
-
-    if stack.kind is not Volume or not said:
-        return stack.kind.__name__
-    if said not in SCAN_KINDS:
-        raise WorkspaceError(f"a kind of scan is one of {', '.join(SCAN_KINDS)}, not {said!r}")
-    return SCAN_KINDS[said].__name__
-
-
-def _without(folders: Collection[str], warnings: Sequence[str]) -> tuple[str, ...]:
-    """Warnings that name no folder, which may be called by a patient."""
-    names = "|".join(re.escape(name) for name in sorted(folders, key=len, reverse=True) if name)
-    pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)") if names else None
-    return tuple(pattern.sub("another folder", text) if pattern else text for text in warnings)
-
-
-def _short(kind: str) -> str:
-    """What files call scans of a kind; empty where nobody knows."""
-    from medlib.types.gridded import SCAN_KINDS
-
-    return next((short.upper() for short, of in SCAN_KINDS.items() if of.__name__ == kind), "")
-
-
-def _ending(name: str) -> str:
-    lower = name.lower()
-    known = (".nii.gz", ".nii", ".png", ".jpeg", ".jpg")
-    return next((ending for ending in known if lower.endswith(ending)), ".dcm")

@@ -11,6 +11,8 @@ arms differ in what is done next:
 - ``whole``: scans in random order, every slice of each;
 - ``slices``: first three slices of each of a few scans, then, round by round, of the scans and
   slices that the model of the round before is least sure of (``next_scans``, ``next_slices``);
+- ``mended``: the same slices, but where a model has looked at them the reader begins with its outline,
+  and outlines anew only what is wrong in it, as in the loop;
 - ``loop``: one scan whole; then, round by round, the scans that ``next_scans`` names, as the last
   model outlines them: the reader looks at every slice, and outlines anew those structures whose
   outline in it differs from the truth by more than a tenth of both (or by more than a few voxels).
@@ -28,7 +30,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +83,7 @@ def abdomen(folder: Path) -> Data:
     random.Random(0).shuffle(labels)
     pairs = tuple((path.with_name(path.name.replace("label", "image")), path) for path in labels)
     names = ("liver", "right kidney", "left kidney", "spleen")
-    return Data(names, pairs[5:], pairs[:5], (1, 2, 4, 8))
+    return Data(names, pairs[5:], pairs[:5], (1, 2, 4, 8, 16))
 
 
 SETS = {"hippocampus": hippocampus, "abdomen": abdomen}
@@ -113,12 +115,12 @@ class Reader:
             done.add(number)
         self._save(scan)
 
-    def correct(self, scan: int, proposed: Ids) -> None:
-        """Look at all that a model outlined, and mend what is wrong."""
+    def correct(self, scan: int, slices: Iterable[int], proposed: Ids) -> None:
+        """Look at what a model outlined in these slices, and mend what is wrong."""
         ids, done = self._open(scan)
-        ids[:] = proposed
-        for number, true in enumerate(self.truth[scan]):
+        for number in slices:
             self.seconds += LOOK
+            true, ids[number] = self.truth[scan][number], proposed[number]
             for structure in (set(np.unique(true)) | set(np.unique(proposed[number]))) - {0}:
                 here, there = proposed[number] == structure, true == structure
                 differs = int((here ^ there).sum())
@@ -163,22 +165,27 @@ def rounds(arm: str, data: Data, reader: Reader, draw: random.Random) -> Iterato
                 reader.outline(scan, list(range(len(reader.truth[scan]))))
             yield None
             return
-        elif arm == "slices" and model is None:
+        elif arm in IN_SLICES and model is None:
             for scan in scans[: 3 * count]:
                 depth = len(reader.truth[scan])
                 reader.outline(scan, [depth * k // (slices_each + 1) for k in (1, 2, 3)])
         else:
             assert model is not None
-            wanted = 3 * (count - before) if arm == "slices" else count - before
-            for scan, found in offered(model, reader, scans, wanted, again=arm == "slices"):
+            wanted = 3 * (count - before) if arm in IN_SLICES else count - before
+            for scan, found in offered(model, reader, scans, wanted, again=arm in IN_SLICES):
+                assert isinstance(found.value, Mask)
+                outlined = found.value.data[0].numpy().astype(np.uint8)
                 if arm == "loop":
-                    assert isinstance(found.value, Mask)
-                    reader.correct(scan, found.value.data[0].numpy().astype(np.uint8))
+                    reader.correct(scan, range(len(outlined)), outlined)
+                    continue
+                assert found.uncertainty is not None
+                done = sorted(reader.done.get(scan, ()))
+                best = next_slices(found.uncertainty, done=done, count=slices_each)
+                slices = [one.number for one in best]
+                if arm == "mended":
+                    reader.correct(scan, slices, outlined)
                 else:
-                    assert found.uncertainty is not None
-                    done = sorted(reader.done.get(scan, ()))
-                    best = next_slices(found.uncertainty, done=done, count=slices_each)
-                    reader.outline(scan, [one.number for one in best])
+                    reader.outline(scan, slices)
         model = yield None
 
 
@@ -272,7 +279,8 @@ def run(name: str, arm: str, given: argparse.Namespace) -> Iterator[dict[str, An
                 return
 
 
-ARMS = ("everything", "whole", "slices", "loop")
+ARMS = ("everything", "whole", "slices", "mended", "loop")
+IN_SLICES = ("slices", "mended")
 BEGINNINGS: dict[str, str | Literal[False]] = {
     "nothing": False,
     "weights": "medlib-synthetic-small",

@@ -42,8 +42,17 @@ export class Assist {
   /** What to do next. */
   get hint() {
     if (!this.isOpen) return "Drag a box around it, or click on it.";
-    if (!this.box || this.guessed === null) return "Click on what is missing, or too much.";
-    return "Drag a box in another plane too: how deep it is was guessed.";
+    if (this.box && this.guessed !== null) {
+      return "Drag a box in another plane too: how deep it is was guessed.";
+    }
+    if (this.middle) return "Click on it, if the box's middle is not on it: that was guessed.";
+    return "Click on what is missing, or too much.";
+  }
+
+  /** Where the structure is taken to be, as long as nobody has clicked on it. */
+  get middle() {
+    if (!this.box || this.clicks.some(({ isOut }) => !isOut)) return null;
+    return this.box[0].map((n, k) => Math.round((n + this.box[1][k]) / 2));
   }
 
   // --- boxes and clicks --------------------------------------------------------------------
@@ -86,11 +95,9 @@ export class Assist {
 
   #outline() {
     const at = (isOut) => this.clicks.filter((click) => click.isOut === isOut).map(({ voxel }) => voxel);
-    const inside = at(false);
-    if (!inside.length && this.box) {
-      inside.push(this.box[0].map((n, k) => Math.round((n + this.box[1][k]) / 2)));
-    }
-    return this.#ask("click", { inside, outside: at(true), ...(this.box ? { box: this.box } : {}) });
+    const { box, middle } = this;
+    const inside = middle ? [middle] : at(false);
+    return this.#ask("click", { inside, outside: at(true), ...(box ? { box } : {}) });
   }
 
   /** Takes back the last click; whether there was one. */
@@ -215,11 +222,14 @@ export class Assist {
       overlay.stroke(BOX, 2 * scale, () => context.rect(x, y, right - x, bottom - y));
       context.setLineDash([]);
     }
-    for (const { voxel, isOut } of this.clicks) {
+    const { clicks, middle } = this;
+    const marks = clicks.map(({ voxel, isOut }) => [voxel, isOut, isOut ? OUTSIDE : INSIDE]);
+    if (middle) marks.push([middle, false, BOX]);
+    for (const [voxel, isOut, own] of marks) {
       if (voxel[tile.normal] !== slice) continue;
       const [x, y] = tile.position(voxel.map((n, k) => (n + 0.5) / scene.dims[k]));
       const arm = 6 * scale;
-      for (const [colour, width] of [["#000000", 5 * scale], [isOut ? OUTSIDE : INSIDE, 2.5 * scale]]) {
+      for (const [colour, width] of [["#000000", 5 * scale], [own, 2.5 * scale]]) {
         overlay.stroke(colour, width, () => {
           context.moveTo(x - arm, y);
           context.lineTo(x + arm, y);

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from medlib.workspace.errors import WorkspaceError
-from medlib.workspace.scans import Entry
+from medlib.workspace.worklist import Entry
 
 _FORM = "medlib export key"
 _LENGTH = 10  # of 32 letters each: none is met twice by chance among millions
