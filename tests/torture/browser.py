@@ -34,7 +34,7 @@ from playwright.sync_api import Error, Page, Playwright, sync_playwright
 from medlib.workspace import Workspace
 
 PLACES = [(x, y) for y in (-18.0, -6.0, 6.0) for x in (-24.0, -12.0, 0.0, 12.0, 24.0)]  # LPS mm
-LEVELS = (-10.0, -2.0, 6.0, 14.0, 22.0, 30.0)  # likewise; strokes of one kill are on one of them
+LEVELS = tuple(range(-20, 40, 3))  # likewise; each kill has a slice of its own to paint in
 LONGEST = 6.0  # s of painting before a kill
 BETWEEN = 300  # ms between strokes
 _IDS = "[...v.outline.ids.keys()].filter(n => v.outline.ids[n])"
@@ -157,6 +157,7 @@ def which(found: Outline, seen: Sequence[Outline], disc: int) -> int:
 
 def torment(there: Path, *, kills: int, seed: int = 0) -> list[Row]:
     """Kill a browser so often, the last time when it has put away what is not saved; a row a kill."""
+    assert kills <= len(LEVELS), f"no more than {len(LEVELS)} slices can be painted in"
     draw = random.Random(seed)
     nibabel.save(phantom(), there / "case_1.nii.gz")
     with Workspace(there / "workspace") as workspace:
@@ -170,7 +171,7 @@ def torment(there: Path, *, kills: int, seed: int = 0) -> list[Row]:
             rows = []
             for number in range(kills):
                 delay = draw.uniform(0, LONGEST) if number < kills - 1 else None
-                rows.append(once(painter, there, LEVELS[number % len(LEVELS)], delay))
+                rows.append(once(painter, there, LEVELS[number], delay))
             painter.kill()
             painter.bury()
     finally:
