@@ -148,6 +148,7 @@ def test_identifiers_are_made_up_valid_and_unique(archive: Path) -> None:
         if path.is_file():
             ds = pydicom.dcmread(path, stop_before_pixels=True)
             assert ds.PatientID.startswith("PHANTOM-")
+            assert ds.ContrastBolusAgent == "made up", "as its phase says, there is one"
             assert ds.SOPInstanceUID.is_valid
             assert ds.SOPInstanceUID.startswith("2.25.")
             seen.add(ds.SOPInstanceUID)

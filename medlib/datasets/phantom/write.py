@@ -91,7 +91,7 @@ def _template(study: Study, plan: Plan, seed: int) -> Dataset:
     ds.PatientBirthDate = ""
     ds.PatientSex = "O"
     ds.BodyPartExamined = "ABDOMEN"
-    ds.ContrastBolusAgent = "none: this is a computed phantom"
+    ds.ContrastBolusAgent = "made up"  # every phase of the recipe has one
     ds.KVP = "120"
     ds.PatientPosition = "FFS" if plan.feet_first else "HFS"
     ds.StudyInstanceUID = derived_uid(seed, plan.name, "study")
