@@ -386,7 +386,9 @@ def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, t
     first_low, first_high = np.sort(guessed, axis=0)
     assert (low[1], high[1]) == (first_low[1], first_high[1]), "what was drawn first stays"
     assert 0.5 < (high - low)[2] / (first_high - first_low)[2] < 0.8  # guessed half as deep again
-    page.locator(".viewer", has_text="if the box's middle is not on it: that was guessed").wait_for()
+    page.locator(
+        ".viewer", has_text="if the box's middle is not on it: that was guessed"
+    ).wait_for()
     assert ask(page, "v.assist.middle") == [math.floor(n + 0.5) for n in (low + high) / 2]
     page.screenshot(path=tmp_path / "proposal.png")
     assert ask(page, "v.keeper.isIdle && v.outline.counts[1] === 0"), "a proposal is no outline yet"
