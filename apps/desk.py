@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
 
 import streamlit as st
 from serving.openid import is_configured, issued, subject_of
@@ -89,7 +88,7 @@ def enter_vouched() -> None:
         )
 
 
-def leave() -> NoReturn:
+def leave() -> None:
     """End this browser's session, at the provider too; nothing of the page is drawn after it."""
     if here := site():
         for token in tokens(st.context.cookies):
