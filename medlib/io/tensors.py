@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -19,11 +19,14 @@ from torch import Tensor
 _NAMES = {
     torch.float64: "F64",
     torch.int64: "I64",
+    torch.uint64: "U64",
     torch.float32: "F32",
     torch.int32: "I32",
+    torch.uint32: "U32",
     torch.float16: "F16",
     torch.bfloat16: "BF16",
     torch.int16: "I16",
+    torch.uint16: "U16",
     torch.int8: "I8",
     torch.uint8: "U8",
     torch.bool: "BOOL",
@@ -63,13 +66,9 @@ def write_tensors(
     named = sorted(tensors.items(), key=lambda each: (-each[1].dtype.itemsize, each[0]))
     ends = list(accumulate((tensor.nbytes for _, tensor in named), initial=0))
     about: dict[str, object] = {"__metadata__": dict(notes)} if notes else {}
-    for (name, tensor), start, end in zip(named, ends, ends[1:], strict=False):
+    for (name, tensor), place in zip(named, pairwise(ends), strict=True):
         shape = list(tensor.shape)
-        about[name] = {
-            "dtype": _NAMES[tensor.dtype],
-            "shape": shape,
-            "data_offsets": [start, end],
-        }
+        about[name] = {"dtype": _NAMES[tensor.dtype], "shape": shape, "data_offsets": place}
     head = json.dumps(about).encode()
     head += b" " * (-len(head) % _ALIGNMENT)
     with path.open("wb") as file:

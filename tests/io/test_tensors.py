@@ -11,7 +11,8 @@ from medlib.io.tensors import write_tensors
 
 DTYPES = (
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.bool),
-    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8),
+    *(torch.int64, torch.int32, torch.int16, torch.int8),
+    *(torch.uint64, torch.uint32, torch.uint16, torch.uint8),
 )
 SHAPES = st.lists(st.integers(0, 4), max_size=4)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
