@@ -222,11 +222,22 @@ def decided(odds: Voxels, look: Look) -> Flags:
     kept = np.zeros(count + 1, dtype=bool)
     kept[pieces[at][inside]] = True
     kept[0] = False
-    beyond, count = numbered(~kept[pieces])
-    opened = np.zeros(count + 1, dtype=bool)
-    for axis in range(3):
-        opened[np.moveaxis(beyond, axis, 0)[[0, -1]]] = True
-    opened[0] = False
-    whole: Flags = ~opened[beyond]
+    whole = _without_holes(kept[pieces])
     whole[at] = inside
     return look.as_stored(whole)
+
+
+def _without_holes(inside: Flags) -> Flags:
+    """With all that no side of the box is joined to.
+
+    SciPy's ``binary_fill_holes`` gives the same, and takes twice as long, which is felt at each click.
+    """
+    from scipy.ndimage import label as numbered
+
+    pieces, count = numbered(~inside)
+    is_open = np.zeros(count + 1, dtype=bool)
+    for axis in range(3):
+        is_open[np.moveaxis(pieces, axis, 0)[[0, -1]]] = True
+    is_open[0] = False
+    filled: Flags = ~is_open[pieces]
+    return filled
