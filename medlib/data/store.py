@@ -27,6 +27,10 @@ _ITEM, _NOTE, _PARTIAL = ".safetensors", ".txt", ".part"
 _OWN = re.compile(r"[0-9a-f]{40}(?:\.safetensors|\.txt|-[0-9a-f]{32}\.part)")
 _ABANDONED_SECONDS = 600.0  # after which a half-written file is nobody's
 _RACY_NS = 2_000_000_000  # a file changed so lately may change again unseen
+_UNCOUNTED = (
+    1 / 4
+)  # of the room that is left, which may be filled before the folder is counted anew
+_CLEARED = 1 / 16  # of the whole, which is cleared once there is no room, so that it lasts a while
 # Backup programs pass over a folder with this file in it (bford.info/cachedir).
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Prepared scans; they can be made again.\n"
 
@@ -45,8 +49,8 @@ class Store:
 
     Args:
         folder: is made where there is none. Several processes may share it.
-        limit_bytes: how large it may become (besides what several processes write at one moment).
-            What was not used for longest goes first.
+        limit_bytes: how large it may become; more than four processes that fill it together may
+            go beyond that for a while. What was not used for longest goes first.
         in_use_seconds: an entry used within this time is in use and stays. When nothing else can
             go, new items are handed out without being kept, with a warning: to throw out what is
             needed again in a minute would cost more than it saves.
@@ -72,6 +76,7 @@ class Store:
         self.folder = Path(folder).resolve()
         self.limit_bytes = limit_bytes
         self.in_use_seconds = in_use_seconds
+        self._uncounted = 0  # bytes that may be written before the folder is counted
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "CACHEDIR.TAG").write_text(_TAG, encoding="utf-8")
         self._sweep()
@@ -188,18 +193,27 @@ class Store:
         )
 
     def _make_room(self, size: int) -> bool:
+        # Counting takes longer the more there is: done for each entry it would take hours of a
+        # large archive.
+        if size <= self._uncounted:
+            self._uncounted -= size
+            return True
         entries = sorted(self._entries(), key=lambda entry: entry.stat.st_mtime_ns)
         total = size + sum(entry.stat.st_size for entry in entries)
         idle = [entry for entry in entries if self._is_idle(entry)]
         if total - sum(entry.stat.st_size for entry in idle) > self.limit_bytes:
             return False
+        wanted = self.limit_bytes
+        if total > wanted:
+            wanted -= int(wanted * _CLEARED)
         for entry in idle:
-            if total <= self.limit_bytes:
+            if total <= wanted:
                 break
             # Whoever has it mapped keeps it until he lets go; Windows refuses to remove it.
             with suppress(OSError):
                 entry.path.unlink()
                 total -= entry.stat.st_size
+        self._uncounted = int(max(0, self.limit_bytes - total) * _UNCOUNTED)
         return total <= self.limit_bytes
 
     def _entries(self) -> Iterator[_Entry]:

@@ -285,6 +285,18 @@ def test_the_least_recently_used_goes_first(tmp_path):
     assert same(kept.values, small(0).values)
 
 
+def test_the_folder_is_not_counted_for_each_entry(tmp_path, monkeypatch):
+    """Or an archive of thousands of scans would take hours: each would look through all before it."""
+    counted, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda *a: counted.append(1) or scandir(*a))
+    store = Store(tmp_path, limit_bytes=100_000, in_use_seconds=0)
+    for n in range(2_000):
+        store.text(str(n), lambda: "x" * 100)
+        assert n % 100 or store.size() <= 100_000
+    assert store.size() > 80_000
+    assert len(counted) < 300
+
+
 def test_what_is_mapped_may_go_and_is_still_read(tmp_path):
     store = Store(tmp_path, limit_bytes=6_000)
     held = store.item("held", lambda: small(5))

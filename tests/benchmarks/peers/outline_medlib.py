@@ -33,6 +33,7 @@ def main() -> None:
         validation=held_out(names["test"][:1]),
         validations=1,
         seed=job["seed"],
+        cache=found.with_name("prepared"),  # an earlier run's would save time
     )
     learn.fine_tune(minutes=job["minutes"], started=begun)
     spent = time.monotonic() - begun
