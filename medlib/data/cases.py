@@ -120,7 +120,8 @@ def pair(scans: Path, labels: Path) -> Pairing:
     found, beside = io.survey(scans), io.survey(labels)
     maps = _label_maps(beside, scans if scans.is_relative_to(labels) else None)
     segs, seg_of = _segmentations(beside)
-    stacks = [s for s in found.stacks if not set(s.files) & {File(path) for path in maps}]
+    of_maps = {File(path) for path in maps}
+    stacks = [stack for stack in found.stacks if of_maps.isdisjoint(stack.files)]
     refusals = dict.fromkeys((r.where, r.reason) for r in (*found.refusals, *beside.refusals))
     set_aside = list(refusals)
 

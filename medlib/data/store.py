@@ -40,7 +40,8 @@ class Store:
 
     An entry is one file, safetensors with a JSON header, and nothing in it is ever run. It is
     written under another name, flushed, and renamed: it is there whole or not at all, whenever
-    the writer or the machine stops, and of several writers of one entry one wins. Entries are
+    the writer or the machine stops, and of several writers of one entry one wins. A note is not
+    flushed, since that would take longer than all else, and says its own digest. Entries are
     mapped into memory, so that any number of scans cost no more than the patches that are read;
     changing a tensor changes nothing on disk.
 
@@ -95,18 +96,25 @@ class Store:
         said, tensors = packed(made)
         header = {"medlib_item": json.dumps(said)}
         size = sum(tensor.nbytes for tensor in tensors.values()) + len(header["medlib_item"])
-        kept = self._keep(path, size, lambda partial: write_tensors(partial, tensors, header))
+
+        def write(partial: Path) -> None:
+            write_tensors(partial, tensors, header)
+            _flush(partial)
+
+        kept = self._keep(path, size, write)
         return (self._read(path) if kept else None) or made
 
     def text(self, key: str, make: Callable[[], str]) -> str:
         """A few words that took long to find out, such as a digest; kept as items are."""
         path = self._path(key, _NOTE)
-        with suppress(OSError):
-            found = path.read_text(encoding="utf-8")
-            self._touch(path)
-            return found
+        with suppress(OSError, UnicodeDecodeError):
+            said, _, found = path.read_text(encoding="utf-8").partition("\n")
+            if said == _sum(found):  # else the machine stopped before it was on the disk
+                self._touch(path)
+                return found
         made = make()
-        self._keep(path, len(made), lambda partial: _write_text(partial, made))
+        written = f"{_sum(made)}\n{made}".encode()
+        self._keep(path, len(written), lambda partial: partial.write_bytes(written))
         return made
 
     def digest(self, *parts: object) -> str:
@@ -172,7 +180,7 @@ class Store:
         self._touch(path)
         return item
 
-    def _keep(self, path: Path, size: int, write: Callable[[Path], None]) -> bool:
+    def _keep(self, path: Path, size: int, write: Callable[[Path], object]) -> bool:
         """Write an entry, if there is room for it."""
         if not self._make_room(size):
             self._warn("nothing in it can go, since all of it is in use")
@@ -250,29 +258,24 @@ class _Entry:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """A name to write to, which becomes ``path`` once all bytes are on the disk."""
+    """A name to write to, which becomes ``path`` once it is written."""
     partial = path.with_name(f"{path.stem}-{uuid.uuid4().hex}{_PARTIAL}")
     try:
         yield partial
-        _flush(partial)
         partial.replace(path)
-        if os.name == "posix":
-            _flush(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Until all bytes are on the disk; its new name need not be, for an entry can be made again."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _sum(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def _on_disk(file: File) -> Path:
