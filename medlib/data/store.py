@@ -175,7 +175,8 @@ class Store:
                 said: Any = json.loads(file.metadata()["medlib_item"])
                 # Mapped, not read; a private mapping, so that writes stay in this process.
                 item = unpacked(said, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        # RuntimeError is torch's word for a file that another process has removed since.
+        except (OSError, RuntimeError, SafetensorError, ValueError, KeyError, TypeError):
             return None
         self._touch(path)
         return item

@@ -78,18 +78,20 @@ def torment(folder: Path, *, kills: int, seed: int = 0) -> tuple[int, int]:
     draw = random.Random(seed)
     killed = 0
     writers = [forked(lambda: write(folder, seed)) for _ in range(2)]
-    for n in range(kills):
-        time.sleep(draw.uniform(0.005, 0.15))
-        code = writers.pop(0).kill()
-        assert code == -signal.SIGKILL, f"a writer met something wrong and stopped: {code}"
-        killed += 1
-        for leftover in folder.glob("*.part"):  # or they would soon take all the room
-            with suppress(FileNotFoundError):
-                if leftover.stat().st_mtime < time.time() - 1:
-                    os.utime(leftover, (0, time.time() - 3600))
-        writers.append(forked(lambda n=n: write(folder, seed + n + 1)))
-    for writer in writers:
-        writer.kill()
+    try:
+        for n in range(kills):
+            time.sleep(draw.uniform(0.005, 0.15))
+            code = writers.pop(0).kill()
+            assert code == -signal.SIGKILL, f"a writer met something wrong and stopped: {code}"
+            killed += 1
+            for leftover in folder.glob("*.part"):  # or they would soon take all the room
+                with suppress(FileNotFoundError):
+                    if leftover.stat().st_mtime < time.time() - 1:
+                        os.utime(leftover, (0, time.time() - 3600))
+            writers.append(forked(lambda n=n: write(folder, seed + n + 1)))
+    finally:
+        for writer in writers:
+            writer.kill()
     whole = 0
     for path in folder.glob("*.safetensors"):
         with safe_open(path, "pt") as file:  # refuses what is cut short
