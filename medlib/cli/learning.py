@@ -128,6 +128,8 @@ def train(
 
     Every two minutes it is written to OUT.checkpoint where the training stands. If it is killed,
     give the same command again, and it goes on from there.
+
+    On several graphics cards: torchrun --nproc-per-node CARDS -m medlib.cli train …
     """
     started = time.monotonic()
     with said_plainly(as_json):
@@ -154,8 +156,9 @@ def train(
             seed=seed,
             callbacks=[*watchers(pictures, log, track, out), *([] if as_json else [Progress()])],
         )
-        data = learn.learner.data
-        if not as_json:
+        data, leads = learn.learner.data, learn.learner.processes.leads
+        talks = leads and not as_json
+        if talks:
             for name, reason in learn.pairing.set_aside:
                 tell(f"set aside: {name}: {reason}")
             if folds is None:
@@ -166,11 +169,13 @@ def train(
             _cross_validated(learn, folds, minutes, out, page, started, as_json=as_json)
             return
         assert checkpoint is not None
-        if not as_json and (said := _gone_on(checkpoint)):
+        if talks and (said := _gone_on(checkpoint)):
             tell(said)
         learn.fine_tune(minutes=minutes, started=started)
         learn.save(out)
-        if not as_json and checkpoint.exists():  # stopped early
+        if not leads:
+            return
+        if talks and checkpoint.exists():  # stopped early
             tell(f"{checkpoint} is left: the same command with --overwrite goes on from there")
         if page is not None:
             from medlib.report import write_report

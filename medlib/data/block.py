@@ -64,7 +64,13 @@ class Datasets:
         )
 
     def batches(
-        self, *, batch_size: int, seed: int = 0, start: int = 0, workers: int = 0
+        self,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        start: int = 0,
+        share: tuple[int, int] = (0, 1),
+        workers: int = 0,
     ) -> Iterator[Batch]:
         """Training batches without end.
 
@@ -72,11 +78,12 @@ class Datasets:
             batch_size: items in each.
             seed: of the order.
             start: batches to leave out.
+            share: (number, count) of processes that train together: each gets batches of its own.
             workers: processes that prepare batches; 0 prepares them here, one ahead in a thread.
         """
         loader: DataLoader[Any] = DataLoader(
             self.train.among(workers),
-            batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start),
+            batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start, share=share),
             collate_fn=self.train.collate,
             num_workers=workers,
             persistent_workers=workers > 0,

@@ -248,13 +248,24 @@ class Rounds(Sampler[list[tuple[int, int]]]):
         batch_size: of each batch.
         seed: of the order.
         start: batches to leave out, so that a run can go on where it stopped.
+        share: (number, count) of processes that train together: each gets every ``count``-th batch.
     """
 
-    def __init__(self, count: int, batch_size: int, *, seed: int = 0, start: int = 0) -> None:
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        start: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
+        self.share = share
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        place = self.start * self.batch_size
+        number, processes = self.share
+        place = (self.start * processes + number) * self.batch_size
         order: list[int] = []
         current = -1
         while True:
@@ -267,4 +278,5 @@ class Rounds(Sampler[list[tuple[int, int]]]):
                     current = epoch
                 batch.append((epoch, order[at]))
                 place += 1
+            place += (processes - 1) * self.batch_size
             yield batch

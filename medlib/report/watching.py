@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medlib.io.files import written_whole
 from medlib.report.gallery import side_by_side
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class _Recorder(Callback):
     """Is told each new line of the training record, once."""
 
+    once: ClassVar[bool] = True
     _told: int | None = None
 
     def made_with(self) -> None:
@@ -230,6 +231,8 @@ class Pictures(Callback):
         >>> from medlib.report import Pictures
         >>> watch = Pictures("pictures", cases=2)  # learner = Learner(…, callbacks=[watch])
     """
+
+    once: ClassVar[bool] = True
 
     def __init__(self, folder: str | Path, *, cases: int = 2, most: int = 12) -> None:
         self.folder, self.cases, self.most = Path(folder), cases, most

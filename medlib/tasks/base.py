@@ -143,10 +143,16 @@ class Task:
             progress: told a line for each fold.
 
         Raises:
-            ValueError: when there are too few patients, or folds that lie in the folder, finished or
+            ValueError: when several processes were launched (let each train folds of its own, with
+                CUDA_VISIBLE_DEVICES), when there are too few patients, or folds that lie in the folder, finished or
                 not, are of another cross-validation.
             KeyboardInterrupt: after Ctrl-C; what lies in the folder stays there.
         """
+        if self.learner.processes.count > 1:
+            raise ValueError(
+                f"{self.learner.processes.count} processes were launched, and a cross-validation runs "
+                "in one; start it with python or medlib rather than torchrun or accelerate launch"
+            )
         splits = dealt(self, folds, seed)
         each = None if minutes is None else minutes / len(splits)
         place = None if folder is None else Path(folder)
@@ -181,4 +187,6 @@ class Task:
         A network that was given is not in it: whoever reads it brings one along again, made in the
         same way, ``medlib.load(path, network=…)``.
         """
+        if not self.learner.processes.leads:  # the first of several writes it
+            return Path(path)
         return self.model.save(path)

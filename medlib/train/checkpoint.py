@@ -118,7 +118,7 @@ class Checkpoints(Callback):
 
     def after_step(self, learn: Learner) -> None:
         """Write, when it is time."""
-        if learn.budget.spent - self._written < self._every:
+        if not learn.processes.leads or learn.budget.spent - self._written < self._every:
             return
         head = {"training": self._training, "plan": self.plan and self.plan.to_dict()}
         try:
@@ -133,7 +133,7 @@ class Checkpoints(Callback):
 
     def after_fit(self, learn: Learner) -> None:
         """Nothing is left to go on with, if the training came to its end."""
-        if learn.finished:
+        if learn.finished and learn.processes.leads:
             self.path.unlink(missing_ok=True)
             partial(self.path).unlink(missing_ok=True)
 
@@ -206,7 +206,7 @@ def _restore(learn: Learner, path: Path, training: Mapping[str, Any]) -> None:
 
 def _counted(learn: Learner) -> list[Callback]:
     """Those that decide what is learned; others may be there or not."""
-    return [callback for callback in learn.active if callback.made_with() is not None]
+    return [one for one in learn.active if not one.once and one.made_with() is not None]
 
 
 def _refuse(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ def identity(learn: Learner) -> dict[str, Any]:
         "window": learn.window,
         "batch size": learn.batch_size,
         "batches a step": learn.accumulate,
+        "processes": learn.processes.count,
         "loss": loss_said(learn.loss),
         "rate": learn.rate,
         **optimiser_said(learn),
@@ -47,7 +48,7 @@ def identity(learn: Learner) -> dict[str, Any]:
         "network": [[name, list(t.shape)] for name, t in learn.network.state_dict().items()],
     }
     for callback in learn.active:
-        if (settings := callback.made_with()) is not None:
+        if not callback.once and (settings := callback.made_with()) is not None:
             name = type(callback).__name__
             found["callbacks"].append(name)
             found.setdefault(f"settings of {name}", []).append(settings)

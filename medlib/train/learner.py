@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from medlib.data import Batch, Datasets
 from medlib.infer import Looks, Output, Predictor
 from medlib.models import ModelOutput, best_device
-from medlib.train.accelerating import accelerator_on
+from medlib.train.accelerating import Processes, accelerator_on
 from medlib.train.budget import Budget
 from medlib.train.callbacks import (
     BestWeights,
@@ -29,7 +29,7 @@ from medlib.train.optimiser import optimiser_for
 from medlib.train.own_loss import OwnLoss
 from medlib.train.precision import DTYPES, chosen
 from medlib.train.record import Point, RunningLoss
-from medlib.train.scores import Scores, scored
+from medlib.train.scores import Scores, looked_at, put_together
 from medlib.train.supervision import Comparison, over_levels
 from medlib.transforms import Item
 from medlib.types import Kind
@@ -42,6 +42,9 @@ class Learner:
     targets (:func:`medlib.train.loss`), and the network's numbers are read by the block's output.
     A network that answers at coarser levels too, in training, is held to them (deep supervision).
     What else is to happen, callbacks say; when they are told what: :mod:`medlib.train.callbacks.base`.
+    Several processes that ``torchrun`` or ``accelerate launch`` began train one network together: each
+    looks at batches of its own and predicts its share of the validation cases, and the first one alone
+    tells how it goes and writes files.
 
     Args:
         network: takes (batch, channel, slice, row, column); gives as many numbers, or maps of
@@ -53,7 +56,7 @@ class Learner:
             Face's models have one (:mod:`medlib.train.own_loss`). A torch module takes (answers,
             targets as plain tensors); any other function takes (answers, target, target, …), of
             kinds.
-        batch_size: patches a batch.
+        batch_size: patches a batch; each of several processes sees as many.
         accumulate: batches a step.
         rate: peak learning rate of the last layer group.
         spread: how many times slower the first layer group learns than the last; between them
@@ -73,8 +76,7 @@ class Learner:
         workers: processes that prepare batches.
 
     Raises:
-        ValueError: when several processes were launched to train together, or the network has no
-            loss of its own and that is asked for.
+        ValueError: when the network has no loss of its own and that is asked for.
 
     Example: see ``docs/layers.md``, where every layer does the same task.
     """
@@ -105,6 +107,7 @@ class Learner:
         device = best_device()
         self.precision = chosen(precision, network, window, device, data.channels)
         self.accelerator = accelerator_on(device)
+        self.processes = Processes.launched(self.accelerator)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         for parameter in network.parameters():
             if parameter.ndim == 5:  # networks may have 2-D parts, which know no such format
@@ -120,6 +123,8 @@ class Learner:
         self.batch_size, self.accumulate, self.rate, self.clip = batch_size, accumulate, rate, clip
         self.validations, self.careful = validations, careful
         self.seed, self.workers = seed, workers
+        if not self.processes.leads:  # or all of them would drop out the same
+            torch.manual_seed(seed + self.processes.number)
         self.callbacks = [StopOnNaN(), BestWeights(), *callbacks]
 
         self.step = 0
@@ -209,7 +214,7 @@ class Learner:
         self, minutes: float | None, epochs: int | None, started: float | None = None
     ) -> Budget:
         """What a training of so many minutes, or so many rounds, may take."""
-        seen = self.batch_size * self.accumulate
+        seen = self.batch_size * self.accumulate * self.processes.count
         steps = None if epochs is None else -(-epochs * len(self.data.train) // seen)
         return Budget(minutes=minutes, steps=steps, started=started)
 
@@ -222,7 +227,8 @@ class Learner:
             ValueError: when the time is over before the first step, or a case cannot be used.
             FloatingPointError: when the loss is no longer a number.
         """
-        self.active = sorted([*self.callbacks, *callbacks], key=lambda callback: callback.order)
+        told = [c for c in (*self.callbacks, *callbacks) if self.processes.leads or not c.once]
+        self.active = sorted(told, key=lambda callback: callback.order)
         self.budget, self.step, self.due = budget, 0, 1.0 / self.validations
         self.running, self.finished = RunningLoss(), False
         Loop(self).run()
@@ -234,6 +240,7 @@ class Learner:
             batch_size=self.batch_size,
             seed=self.seed,
             start=self.step * self.accumulate,
+            share=(self.processes.number, self.processes.count),
             workers=self.workers,
         )
 
@@ -277,15 +284,24 @@ class Learner:
 
     def validate(self) -> Scores:
         """How good the predictions of the validation cases are, each on its scan's own grid."""
+        names = [case.name for case in self.data.valid.cases]
+        share = range(self.processes.number, len(names), self.processes.count)
         # Surfaces take longest of all figures; validation that is done often goes without.
-        return scored(self.predictions(), surfaces=self.careful)
+        mine = [looked_at(*one, surfaces=self.careful) for one in self.predictions(share)]
+        found = {one.name: one for one in self.processes.gathered(mine)}
+        return put_together([found[name] for name in names])
 
-    def predictions(self) -> Iterator[tuple[str, Kind, Kind]]:
-        """(name, prediction, truth) of every validation case, predicted whole."""
+    def predictions(self, which: Iterable[int] | None = None) -> Iterator[tuple[str, Kind, Kind]]:
+        """(name, prediction, truth) of validation cases, predicted whole.
+
+        Args:
+            which: of them, by their places; left out, all.
+        """
         predictor = self.predictor
         if not self.careful:
             predictor = replace(predictor, overlap=min(0.25, self.overlap), looks=Looks())
-        for number, case in enumerate(self.data.valid.cases):
+        for number in range(len(self.data.valid)) if which is None else which:
+            case = self.data.valid.cases[number]
             item, truth = self.data.valid.prepared(number), self.data.valid.truth(number)
             seen = Item(item.values[:-1], item.trail, item.name)
             yield case.name, predictor.decode(seen, case.leading.grid), truth

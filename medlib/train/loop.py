@@ -47,7 +47,8 @@ class Loop:
                 try:
                     self._steps()
                 except KeyboardInterrupt:
-                    if not learn.step:  # nothing has been learned that could be kept
+                    # Nothing has been learned that could be kept, or processes are out of step.
+                    if not learn.step or learn.processes.count > 1:
                         raise
                     interrupted = True
             if self._validated != learn.step:
@@ -58,10 +59,11 @@ class Loop:
             learn.tell("after_fit")
 
     def _steps(self) -> None:
-        learn, budget = self.learn, self.learn.budget
+        learn, budget, processes = self.learn, self.learn.budget, self.learn.processes
         for cases in (learn.data.train, learn.data.valid):  # what is wrong with them shows now
+            first = len(cases) * processes.number // processes.count  # what one keeps, others find
             for number in range(len(cases)):
-                cases.prepared(number)
+                cases.prepared((first + number) % len(cases))
         if budget.minutes is not None:
             self._reserve()
         budget.begin()
@@ -69,12 +71,12 @@ class Loop:
         origin, first = budget.spent, learn.step
         batches = learn.batches()
         while True:
-            learn.progress = budget.progress(learn.step)
+            learn.progress = processes.agreed(budget.progress(learn.step))
             if learn.due <= learn.progress < 1.0 - 0.5 / learn.validations:
                 seconds = self._validate()
                 # On a busy machine validation is slow: it may take a fifth of the time, no more.
                 pause = max(1.0 / learn.validations, 5 * budget.share(seconds))
-                learn.due = budget.progress(learn.step) + pause
+                learn.due = processes.agreed(budget.progress(learn.step) + pause)
                 train_thawed(learn.network)  # prediction leaves all of it training, or none
                 continue
             if learn.progress >= 1.0:
@@ -93,7 +95,8 @@ class Loop:
         seconds, begun = 0.0, budget.spent
         for _ in islice(self.learn.predictions(), 2):
             seconds, begun = budget.spent - begun, budget.spent
-        budget.reserve(1.5 * seconds * len(self.learn.data.valid) + 1.0)
+        share = len(self.learn.data.valid) / self.learn.processes.count
+        budget.reserve(1.5 * seconds * share + 1.0)
 
     def _validate(self) -> float:
         """Validate, and return the seconds that it took."""
@@ -128,7 +131,7 @@ def step(learn: Learner, batches: Iterator[Batch]) -> None:
             learn.batch = next(batches).to(learn.accelerator.device)
             losses.append(_look(learn))
         _update(learn)
-        learn.running = learn.running.then(torch.stack(losses).mean())
+        learn.running = learn.running.then(learn.processes.mean(torch.stack(losses).mean()))
     except CancelStep:
         for _ in range(first + learn.accumulate - learn.seen):
             next(batches)

@@ -116,20 +116,52 @@ def scored(
         >>> scored([("a", *found)]).labels
         {'spleen': 1.0}
     """
-    rows, measured, pairs = {}, {}, {}
-    measure, errors = "Dice", False
-    for name, prediction, truth in predictions:
-        if isinstance(prediction, Mask) and isinstance(truth, Mask) and not surfaces:
-            measured[name] = without_surfaces(prediction, truth)
-        else:
-            measured[name] = metrics(prediction, truth)
-        rows[name], measure, errors = row(prediction, truth, measured[name])
-        if isinstance(prediction, Belief | Boxes):  # small enough to be kept
-            pairs[name] = prediction, truth
+    each = [looked_at(*one, surfaces=surfaces) for one in predictions]
+    return put_together(each, within=within)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was measured of one case.
+
+    Args:
+        name: of the case.
+        row: the measure of each part.
+        measure: what it is.
+        errors: whether less is better.
+        metrics: all that was measured.
+        pair: (prediction, truth), where they are small and count in figures of all cases together.
+    """
+
+    name: str
+    row: Mapping[str, float]
+    measure: str
+    errors: bool
+    metrics: Metrics
+    pair: tuple[Kind, Kind] | None
+
+
+def looked_at(name: str, prediction: Kind, truth: Kind, *, surfaces: bool = True) -> Looked:
+    """One case's part of the scores; see :func:`scored`."""
+    if isinstance(prediction, Mask) and isinstance(truth, Mask) and not surfaces:
+        measured = without_surfaces(prediction, truth)
+    else:
+        measured = metrics(prediction, truth)
+    pair = (prediction, truth) if isinstance(prediction, Belief | Boxes) else None
+    parts, measure, errors = row(prediction, truth, measured)
+    return Looked(name, parts, measure, errors, measured, pair)
+
+
+def put_together(each: Sequence[Looked], *, within: Mapping[str, Hashable] | None = None) -> Scores:
+    """The scores of many cases; see :func:`scored`."""
+    pairs = {one.name: one.pair for one in each if one.pair is not None}
     models = None if within is None else [within[name] for name in pairs]
     figures = overall(*next(iter(pairs.values())), [*pairs.values()], models) if pairs else {}
     once = np.ones((1, len(pairs)))
     together = {name: float(figure(once)[0]) for name, figure in figures.items()}
+    rows = {one.name: one.row for one in each}
+    measured = {one.name: one.metrics for one in each}
+    measure, errors = (each[-1].measure, each[-1].errors) if each else ("Dice", False)
     return Scores(rows, measure, errors, together, measured, figures)
 
 

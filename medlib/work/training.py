@@ -92,6 +92,7 @@ class Reporting(Callback):
     """
 
     order: ClassVar[int] = 90  # after what sets the state that is told
+    once: ClassVar[bool] = True
 
     def __init__(self, telling: Telling, watch: Watch, numbers: Mapping[str, int]) -> None:
         self._telling, self._watch, self._numbers = telling, watch, numbers

@@ -68,6 +68,9 @@ class Callback:
     """
 
     order: ClassVar[int] = 0
+    once: ClassVar[bool] = False
+    """Whether only the first of several processes that train together is told: for what looks on, and
+    writes files or speaks. What all are told of they must decide alike, or they wait for each other."""
 
     def made_with(self) -> dict[str, Any] | None:
         """What it was made with that decides what is learned, as plain JSON values.

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -114,6 +114,8 @@ class BestCheckpoints(Callback):
         >>> for kept in best.kept:  # also in another process, on another day
         ...     print(kept.step, kept.merit)  # kept.load(network) puts them into one
     """
+
+    once: ClassVar[bool] = True
 
     def __init__(self, folder: str | Path, *, keep: int = 3) -> None:
         if keep < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from medlib.train.callbacks.base import Callback
 
@@ -20,6 +20,8 @@ class Progress(Callback):
     Example:
         >>> bar = Progress()  # learner = Learner(…, callbacks=[bar])
     """
+
+    once: ClassVar[bool] = True
 
     def made_with(self) -> None:
         """It only looks on."""
