@@ -81,12 +81,12 @@ def dice_and_cross_entropy(
     truth = torch.zeros_like(shares).scatter_(1, channels.clamp(min=0), seen.to(shares))
     overlap = DiceLoss(batch=True)(shares, truth)
     # Sums and counts, for to ask whether anything was seen is to wait for a graphics card.
-    count = seen.sum().clamp(min=1)
+    count = seen.sum()
     entropy = (truth * surprise).sum()
     if smoothing:
         even = _evenly(surprise, asked) * seen[:, 0]
         entropy = (1 - smoothing) * entropy + smoothing * even.sum()
-    both: Tensor = overlap * seen.any() + entropy / count
+    both: Tensor = overlap * (count > 0) + entropy / count.clamp(min=1)
     return both
 
 
