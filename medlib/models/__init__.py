@@ -7,6 +7,7 @@ from medlib.models.groups import decay_groups, freeze_to, layer_groups, train_th
 from medlib.models.inflation import inflate
 from medlib.models.own import OwnNetwork
 from medlib.models.pretrained import Loaded, load_pretrained
+from medlib.models.rescaling import lengths, rescale, scale_free
 from medlib.models.weights import WeightsError, architecture_of, read_weights
 from medlib.shipped import card_of, shipped
 
@@ -25,10 +26,13 @@ __all__ = [
     "freeze_to",
     "inflate",
     "layer_groups",
+    "lengths",
     "load_pretrained",
     "outputs",
     "read_output",
     "read_weights",
+    "rescale",
+    "scale_free",
     "shipped",
     "takes_labels",
     "train_thawed",

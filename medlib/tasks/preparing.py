@@ -26,7 +26,15 @@ from medlib.data import (
 from medlib.data.caching import usual_store
 from medlib.data.splitters import as_marked
 from medlib.infer import Output
-from medlib.models import Architecture, OwnNetwork, architecture_of, load_pretrained
+from medlib.models import (
+    Architecture,
+    Loaded,
+    OwnNetwork,
+    architecture_of,
+    lengths,
+    load_pretrained,
+    rescale,
+)
 from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
 from medlib.tasks.given import described, fitting
@@ -86,8 +94,9 @@ def task(
         pretrained: weights to begin with, a model package or what else
             :func:`medlib.models.load_pretrained` reads; False for none; left out, as the plan says.
             The network is that of the package, where it can see such scans; which of the weights
-            fitted is in ``plan.reasons``. Its layers then learn at different rates (``spread``: the
-            first ten times slower than the head).
+            fitted is in ``plan.reasons``. Kernels that a norm follows are brought to the length of
+            fresh ones (:func:`medlib.models.rescale`), and its layers learn at different rates
+            (``spread``: the first ten times slower than the head).
         cache: where scans are kept once they are prepared, so that the next training begins at
             once and memory does not limit their number: a folder, a :class:`medlib.data.Store`,
             or False for nowhere but memory. Left out, :func:`medlib.data.caching.cache_folder`
@@ -157,8 +166,8 @@ def task(
     loaded = None
     weights = plan.begin if pretrained is None and own is None else pretrained
     if weights:
-        loaded = load_pretrained(learning, weights)
-        plan = replace(plan, reasons=(*plan.reasons, f"begun with other weights: {loaded}"))
+        loaded, said = _begin(learning, weights)
+        plan = replace(plan, reasons=(*plan.reasons, said))
         arguments.setdefault("spread", _SPREAD)
     also = [*plan.callbacks(), *callbacks, *([keep] if keep else [])]
     learn = Learner(learning, data, callbacks=also, **arguments)
@@ -167,6 +176,18 @@ def task(
 
 
 # --- beginning and beginning anew -------------------------------------------------------------
+
+
+def _begin(network: nn.Module, weights: str | Path) -> tuple[Loaded, str]:
+    """Give a fresh network other weights, that are to learn as quickly, and say what became of them."""
+    fresh = lengths(network)
+    loaded = load_pretrained(network, weights)
+    said = f"begun with other weights: {loaded}"
+    if rescaled := rescale(network, fresh):
+        said += (
+            f"; {len(rescaled)} kernels brought to the length of fresh ones, to learn as quickly"
+        )
+    return loaded, said
 
 
 def _planned(raw: Datasets, minutes: float, pretrained: Pretrained, own: OwnNetwork | None) -> Plan:
