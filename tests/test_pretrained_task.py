@@ -47,7 +47,7 @@ class Rates(Callback):
 
 def test_the_network_of_the_package_goes_on_learning(folder, package):
     rates = Rates()
-    learn = prepare(folder, pretrained=package, callbacks=[rates])
+    learn = prepare(folder, pretrained=package, callbacks=[rates], spread=10.0)
     assert learn.loaded.share == 1.0
     assert learn.plan.architecture.arguments["channels"] == [3] * len(
         learn.plan.architecture.arguments["channels"]

@@ -39,7 +39,7 @@ from medlib.package import Ensemble, ModelError, load
 from medlib.tasks.base import Task
 from medlib.tasks.given import described, fitting
 from medlib.train import Callback, Checkpoints, Fingerprint, Learner, Plan, begun, loss, plan_for
-from medlib.train.beginning import with_levels_of
+from medlib.train.beginning import paced, with_levels_of
 from medlib.train.fingerprint import ScanKind
 from medlib.train.plan import kind_of
 from medlib.types import Volume
@@ -51,7 +51,6 @@ Pretrained = str | Path | Literal[False] | None
 
 _BROKEN = 0.1  # of all cases; of these one, or so many, may be set aside
 _KNOWN_TO_IT = "begun with a model: figures hold for patients whom that did not learn from"
-_SPREAD = 10.0  # how much slower the first layers learn than the head, where they know something
 
 
 def task(
@@ -95,8 +94,8 @@ def task(
             :func:`medlib.models.load_pretrained` reads; False for none; left out, as the plan says.
             The network is that of the package, where it can see such scans; which of the weights
             fitted is in ``plan.reasons``. Kernels that a norm follows are brought to the length of
-            fresh ones (:func:`medlib.models.rescale`), and its layers learn at different rates
-            (``spread``: the first ten times slower than the head).
+            fresh ones (:func:`medlib.models.rescale`), and its first layers learn as much slower than
+            the head as the plan says (``plan.spread``).
         cache: where scans are kept once they are prepared, so that the next training begins at
             once and memory does not limit their number: a folder, a :class:`medlib.data.Store`,
             or False for nowhere but memory. Left out, :func:`medlib.data.caching.cache_folder`
@@ -168,7 +167,7 @@ def task(
     if weights:
         loaded, said = _begin(learning, weights)
         plan = replace(plan, reasons=(*plan.reasons, said))
-        arguments.setdefault("spread", _SPREAD)
+        arguments.setdefault("spread", plan.spread)
     also = [*plan.callbacks(), *callbacks, *([keep] if keep else [])]
     learn = Learner(learning, data, callbacks=also, **arguments)
     anew = _anew(pairing, target, choices)
@@ -194,6 +193,8 @@ def _planned(raw: Datasets, minutes: float, pretrained: Pretrained, own: OwnNetw
     """What suits the data, with the network that goes with what it begins with."""
     fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
     plan = plan_for(fingerprint, type(raw.output), minutes=minutes)
+    if not raw.output.whole:
+        plan = paced(plan, fingerprint)
     if own is not None or pretrained is False:
         return plan
     if pretrained is None:

@@ -41,14 +41,12 @@ def begun(
         The plan as it was, or with the backbone's name, its levels and a reason.
     """
     machine = machine or Machine.here()
-    spacings = [t.millimetres for t in plan.preprocess.transforms if isinstance(t, Spacing)]
     few = 0 < fingerprint.cases <= _FEW and machine.device == "cpu"
     one_series = isinstance(plan.kind, type)
-    if not (few and one_series and spacings and issubclass(output, MaskOutput)):
-        return plan
-    voxels = prod(e / s for e, s in zip(fingerprint.extent, spacings[0], strict=True))
-    windows = voxels / prod(plan.window)
+    windows = _windows(plan, fingerprint)
     backbone = architecture_of(BACKBONE)
+    if not (few and one_series and issubclass(output, MaskOutput)):
+        return plan
     if windows < _WIDE or backbone is None:
         return plan
     reason = (
@@ -57,6 +55,25 @@ def begun(
     )
     planned = with_levels_of(backbone, plan)
     return replace(planned, begin=BACKBONE, reasons=(*planned.reasons, reason))
+
+
+def paced(plan: Plan, fingerprint: Fingerprint) -> Plan:
+    """The plan with how much slower first layers learn, if the network begins with other weights.
+
+    What these know of borders is to be kept where a network sees a part of a scan at a time. Where
+    it sees a scan whole, a structure's place says most about it, and that all layers have to learn.
+    """
+    seen_whole = 0 < _windows(plan, fingerprint) < _WIDE
+    return replace(plan, spread=1.0) if seen_whole else plan
+
+
+def _windows(plan: Plan, fingerprint: Fingerprint) -> float:
+    """How many of what the network sees at once a scan is as large as; 0 where scans keep their size."""
+    spacings = [t.millimetres for t in plan.preprocess.transforms if isinstance(t, Spacing)]
+    if not spacings:
+        return 0.0
+    voxels = prod(e / s for e, s in zip(fingerprint.extent, spacings[0], strict=True))
+    return voxels / prod(plan.window)
 
 
 def with_levels_of(backbone: Architecture, plan: Plan) -> Plan:

@@ -23,11 +23,12 @@ SCHEDULES: Mapping[str, type[OneCycle] | type[Cosine] | type[Constant]] = {
     "cosine": Cosine,
     "constant": Constant,
 }
-_VERSION = 4
+_VERSION = 5
 _MOST_TURNED, _MOST_STRETCHED = 15.0, 0.1  # of a look; see docs/benchmarks.md
 _PARTS = {
     *("kind", "preprocess", "augment", "window", "overlap", "batch_size", "rate", "schedule"),
     *("average", "smoothing", "looks", "minutes", "workers", "architecture", "begin"),
+    "spread",
     "reasons",
 }
 
@@ -55,6 +56,8 @@ class Plan:
         workers: processes that prepare batches.
         begin: name of the weights that the network begins with, of those that come with the library
             (:func:`medlib.models.shipped`); empty: with random ones.
+        spread: how many times slower the first layers learn than the head, where the network begins
+            with other weights; 1: all alike.
         reasons: why, in words.
 
     Raises:
@@ -77,6 +80,7 @@ class Plan:
     minutes: float = 20.0
     workers: int = 0
     begin: str = ""
+    spread: float = 10.0
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class Plan:
                 "windows overlap, labels are smoothed and weights averaged by a share from 0 to "
                 f"below 1, not {self.overlap:g}, {self.smoothing:g} and {self.average:g}"
             )
+        if not self.spread >= 1:
+            raise ValueError(f"first layers learn 1 time slower or more, not {self.spread:g}")
         if self.begin and self.begin not in shipped():
             raise ValueError(
                 f"no weights {self.begin!r} come with the library; there are: {', '.join(shipped())}"
@@ -153,6 +159,7 @@ class Plan:
             "minutes": self.minutes,
             "workers": self.workers,
             "begin": self.begin,
+            "spread": self.spread,
             "architecture": {
                 "name": self.architecture.name,
                 "arguments": dict(self.architecture.arguments),
@@ -202,6 +209,7 @@ class Plan:
                 minutes=float(given["minutes"]),
                 workers=_whole_number(given["workers"]),
                 begin=str(given["begin"]),
+                spread=float(given["spread"]),
                 architecture=Architecture(network["name"], dict(network["arguments"])),
                 reasons=tuple(str(reason) for reason in given["reasons"]),
             )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from medlib.infer import BeliefOutput, BoxesOutput, MaskOutput, PointsOutput
 from medlib.models import shipped
 from medlib.train import Fingerprint, Plan, plan_for
-from medlib.train.beginning import BACKBONE, begun
+from medlib.train.beginning import BACKBONE, begun, paced
 from medlib.train.fingerprint import Intensities, Structure
 from medlib.train.machine import Machine
 from medlib.types import CTVolume, MRVolume
@@ -56,6 +56,17 @@ def test_where_nothing_was_measured_nothing_is_begun_with(found, output, machine
     plan = plan_for(found, output, machine=machine)
     assert begun(plan, found, output, machine) == plan
     assert plan.begin == ""
+
+
+def test_first_layers_keep_what_they_know_of_borders_but_not_where_a_scan_is_seen_whole():
+    wide, whole = (
+        paced(plan_for(found, MaskOutput, machine=CPU), found) for found in (ABDOMEN, CROP)
+    )
+    assert (wide.spread, whole.spread) == (10.0, 1.0)
+    assert planned(ABDOMEN).spread == 10.0
+    assert Plan.from_dict(whole.to_dict()) == whole
+    with pytest.raises(ValueError, match="1 time slower or more"):
+        replace(whole, spread=0.5)
 
 
 @given(st.tuples(*[st.floats(8, 500)] * 3), st.tuples(*[st.floats(0.3, 8)] * 3), st.integers(0, 20))
