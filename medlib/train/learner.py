@@ -283,7 +283,10 @@ class Learner:
         )
 
     def validate(self) -> Scores:
-        """How good the predictions of the validation cases are, each on its scan's own grid."""
+        """How good the predictions of the validation cases are, each on its scan's own grid.
+
+        Several processes do it together, or wait for each other.
+        """
         names = [case.name for case in self.data.valid.cases]
         share = range(self.processes.number, len(names), self.processes.count)
         # Surfaces take longest of all figures; validation that is done often goes without.
