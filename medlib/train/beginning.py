@@ -3,7 +3,7 @@
 A backbone that was learned from made-up shapes helps where it has been measured to help: few scans, of
 which the network sees a part at a time, in the minutes of a processor. Where a scan is seen whole, as the
 crop about a small structure is, a structure's place says most about it, and a backbone that knows borders
-cost a little (`docs/benchmarks.md`).
+was worth nothing (`docs/benchmarks.md`).
 """
 
 from __future__ import annotations
