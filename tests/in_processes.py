@@ -11,6 +11,7 @@ import torch
 from tiny import SIDES
 from torch.nn import functional
 
+import medlib
 from medlib.data import DataBlock, MaskBlock, VolumeBlock, held_out, pair
 from medlib.io.tensors import write_tensors
 from medlib.models import Architecture
@@ -106,6 +107,9 @@ def main():
         minutes=0.05, callbacks=[steps, Progress(), BestCheckpoints(folder / "best", keep=1)]
     )
     said |= {"steps": timed.step, "progress": steps.progress, "best": timed.scores.to_dict()}
+    task = medlib.segmenter(folder / "images", folder / "labels", kind="mr", cache=False)
+    task.fine_tune(epochs=1)
+    said["saved"] = task.save(folder / f"kidneys.{number}.medlib").exists()
     (folder / f"said_{number}.json").write_text(json.dumps(said))
 
 

@@ -43,10 +43,10 @@ def begun(
     machine = machine or Machine.here()
     few = 0 < fingerprint.cases <= _FEW and machine.device == "cpu"
     one_series = isinstance(plan.kind, type)
-    windows = _windows(plan, fingerprint)
-    backbone = architecture_of(BACKBONE)
     if not (few and one_series and issubclass(output, MaskOutput)):
         return plan
+    windows = _windows(plan, fingerprint)
+    backbone = architecture_of(BACKBONE)
     if windows < _WIDE or backbone is None:
         return plan
     reason = (
@@ -68,9 +68,12 @@ def paced(plan: Plan, fingerprint: Fingerprint) -> Plan:
 
 
 def _windows(plan: Plan, fingerprint: Fingerprint) -> float:
-    """How many of what the network sees at once a scan is as large as; 0 where scans keep their size."""
+    """How many of what the network sees at once a scan is as large as; 0 where scans keep their size.
+
+    Radiographs do, or keep that of an axis, of which the spacing is 0 then.
+    """
     spacings = [t.millimetres for t in plan.preprocess.transforms if isinstance(t, Spacing)]
-    if not spacings:
+    if not spacings or not all(spacings[0]):
         return 0.0
     voxels = prod(e / s for e, s in zip(fingerprint.extent, spacings[0], strict=True))
     return voxels / prod(plan.window)
