@@ -15,6 +15,7 @@ from tiny import write_task
 import medlib
 from medlib.data.dataset import Rounds
 
+pytestmark = pytest.mark.xdist_group("processes")  # or each worker would train for itself
 HERE = Path(__file__).parents[1]
 
 
