@@ -8,38 +8,22 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny import SIDES
+from tiny_learner import tiny_data, tiny_learner
 from torch.nn import functional
 
 import medlib
-from medlib.data import DataBlock, MaskBlock, VolumeBlock, held_out, pair
 from medlib.io.tensors import write_tensors
-from medlib.models import Architecture
 from medlib.train import (
     EMA,
     BestCheckpoints,
     Budget,
     Callback,
     Checkpoints,
-    Learner,
     Progress,
     Unfreeze,
 )
-from medlib.transforms import Normalise, Pipeline, RandomPatch
-from medlib.types import MRVolume
 
-WINDOW = (16, 20, 20)
 STEPS = 6
-
-
-def data(folder):
-    return DataBlock(
-        blocks=(VolumeBlock(MRVolume), MaskBlock(SIDES)),
-        get_items=lambda f: pair(f / "images", f / "labels").cases,
-        splitter=held_out(["case_2", "case_5"]),
-        preprocess=Pipeline((Normalise(),)),
-        augment=Pipeline((RandomPatch(WINDOW, on_label=0.7),)),
-    ).datasets(folder)
 
 
 def each_voxel(logits, *targets):
@@ -47,15 +31,12 @@ def each_voxel(logits, *targets):
     return functional.cross_entropy(logits, torch.stack([one.data[0] for one in targets]).long())
 
 
-def learner(found, **arguments):
-    torch.manual_seed(0)
-    network = Architecture.residual_unet(channels=(4, 8, 16)).build(1, 3)
-    chosen = {"precision": "fp32", "rate": 1e-2, "window": WINDOW, "loss": each_voxel}
-    return Learner(network, found, **chosen | arguments)
+def learner(folder, **arguments):
+    return tiny_learner(tiny_data(folder), loss=each_voxel, **arguments)
 
 
 def plain_training(folder, batch_size):
-    learn = learner(data(folder), batch_size=batch_size, optimiser="sgd", rate=1e-3)
+    learn = learner(folder, batch_size=batch_size, optimiser="sgd", rate=1e-3)
     learn.fit(Budget(steps=STEPS))
     return learn
 
@@ -89,7 +70,7 @@ def main():
 
     # Dropped, and gone on with: with frozen layers, averages, and batches of two looks.
     def with_all(*more):
-        made = learner(data(folder), batch_size=1, accumulate=2, spread=5.0)
+        made = learner(folder, batch_size=1, accumulate=2, spread=5.0)
         made.fit(Budget(steps=8), callbacks=[EMA(), Unfreeze(0.3), *more])
         return made.network.state_dict()
 
@@ -101,7 +82,7 @@ def main():
             said["left"] = (folder / "checkpoint").exists()
     said["same"] = all(torch.equal(whole[name], again[name]) for name in whole)
 
-    timed = learner(data(folder), batch_size=1, validations=3)
+    timed = learner(folder, batch_size=1, validations=3)
     steps = Steps()
     timed.fit_one_cycle(
         minutes=0.05, callbacks=[steps, Progress(), BestCheckpoints(folder / "best", keep=1)]

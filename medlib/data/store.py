@@ -27,9 +27,7 @@ _ITEM, _NOTE, _PARTIAL = ".safetensors", ".txt", ".part"
 _OWN = re.compile(r"[0-9a-f]{40}(?:\.safetensors|\.txt|-[0-9a-f]{32}\.part)")
 _ABANDONED_SECONDS = 600.0  # after which a half-written file is nobody's
 _RACY_NS = 2_000_000_000  # a file changed so lately may change again unseen
-_UNCOUNTED = (
-    1 / 4
-)  # of the room that is left, which may be filled before the folder is counted anew
+_UNCOUNTED = 1 / 4  # of the room that is left, to be filled before the folder is counted anew
 _CLEARED = 1 / 16  # of the whole, which is cleared once there is no room, so that it lasts a while
 # Backup programs pass over a folder with this file in it (bford.info/cachedir).
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Prepared scans; they can be made again.\n"

@@ -192,13 +192,12 @@ def _begin(network: nn.Module, weights: str | Path) -> tuple[Loaded, str]:
 def _planned(raw: Datasets, minutes: float, pretrained: Pretrained, own: OwnNetwork | None) -> Plan:
     """What suits the data, with the network that goes with what it begins with."""
     fingerprint = Fingerprint.of(raw.train, beside=raw.valid.cases)
-    plan = plan_for(fingerprint, type(raw.output), minutes=minutes)
-    if not raw.output.whole:
-        plan = paced(plan, fingerprint)
+    asked = type(raw.output)
+    plan = paced(plan_for(fingerprint, asked, minutes=minutes), fingerprint, asked)
     if own is not None or pretrained is False:
         return plan
     if pretrained is None:
-        return begun(plan, fingerprint, type(raw.output))
+        return begun(plan, fingerprint, asked)
     return _with_network_of(pretrained, plan, raw.output)
 
 

@@ -57,13 +57,14 @@ def begun(
     return replace(planned, begin=BACKBONE, reasons=(*planned.reasons, reason))
 
 
-def paced(plan: Plan, fingerprint: Fingerprint) -> Plan:
+def paced(plan: Plan, fingerprint: Fingerprint, output: type[Output]) -> Plan:
     """The plan with how much slower first layers learn, if the network begins with other weights.
 
     What these know of borders is to be kept where a network sees a part of a scan at a time. Where
     it sees a scan whole, a structure's place says most about it, and that all layers have to learn.
+    What can only be answered of a scan as a whole was not measured.
     """
-    seen_whole = 0 < _windows(plan, fingerprint) < _WIDE
+    seen_whole = not output.whole and 0 < _windows(plan, fingerprint) < _WIDE
     return replace(plan, spread=1.0) if seen_whole else plan
 
 

@@ -60,7 +60,8 @@ def test_where_nothing_was_measured_nothing_is_begun_with(found, output, machine
 
 def test_first_layers_keep_what_they_know_of_borders_but_not_where_a_scan_is_seen_whole():
     wide, whole = (
-        paced(plan_for(found, MaskOutput, machine=CPU), found) for found in (ABDOMEN, CROP)
+        paced(plan_for(found, MaskOutput, machine=CPU), found, MaskOutput)
+        for found in (ABDOMEN, CROP)
     )
     assert (wide.spread, whole.spread) == (10.0, 1.0)
     assert planned(ABDOMEN).spread == 10.0
