@@ -8,8 +8,8 @@ from typing import Any
 from desk import Desk
 
 from medlib.workspace import Content, Seen
+from medlib.workspace.landmarks import lies_in
 from medlib.workspace.schema import Version
-from medlib.workspace.versions import lies_in
 from reviewing.choosing import to_labelling
 from reviewing.queue import Item
 

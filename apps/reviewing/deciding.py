@@ -7,8 +7,8 @@ from desk import Desk
 from wording import plain
 
 from medlib.workspace import Content, Decision
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import Version
-from medlib.workspace.versions import placed
 from reviewing.choosing import ask_why, go_on, opened
 from reviewing.correcting import begin, correct_answers, label_of, mine_of, says_all, whole
 from reviewing.entries import ask_answers

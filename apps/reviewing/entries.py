@@ -13,8 +13,8 @@ from wording import plain
 from medlib.figures import place
 from medlib.workspace import Content, Question, questions_of
 from medlib.workspace.label_sets import in_words
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import Version
-from medlib.workspace.versions import placed
 from reviewing.queue import Item
 
 _OPEN = "–"

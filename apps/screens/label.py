@@ -22,8 +22,9 @@ from wording import plain
 from medlib.planes import focus
 from medlib.types import Label, Labels
 from medlib.workspace import Content, Entry, questions_of
+from medlib.workspace.landmarks import placed
+from medlib.workspace.line import wanted_of
 from medlib.workspace.schema import Version
-from medlib.workspace.versions import placed, wanted_of
 
 _SCAN, _SET, _NEXT, _VIEWER = "label scan", "label set", "label next", "label viewer"
 _HEIGHT = "calc(100vh - 9rem)"  # below the line that says whose the scan is

@@ -12,9 +12,9 @@ from wording import plain
 from medlib.work import Asked, Looking, ask
 from medlib.work.looking import state_of
 from medlib.workspace import Progress
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import now
 from medlib.workspace.seen import Seen
-from medlib.workspace.versions import placed
 from training.words import lasting, millilitres, table
 
 if TYPE_CHECKING:

@@ -15,20 +15,18 @@ from medlib.data.blocks import (
 from medlib.data.boxes import pair_boxes, with_boxes
 from medlib.data.cases import Case, Pairing, pair
 from medlib.data.dataset import Batch, Dataset, collate
+from medlib.data.decided import as_marked, held_out, listed
 from medlib.data.digests import content_digest, digest
 from medlib.data.leaks import LeakError, check_split, contents
 from medlib.data.patients import patient_of
 from medlib.data.sources import from_card, from_msd, from_nnunet
 from medlib.data.splitters import (
     Splitter,
-    as_marked,
     bearing,
     by_patient,
     by_site,
     grouped,
-    held_out,
     k_fold,
-    listed,
     none_kept,
     stratified,
 )

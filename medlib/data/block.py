@@ -71,6 +71,7 @@ class Datasets:
         start: int = 0,
         share: tuple[int, int] = (0, 1),
         workers: int = 0,
+        pinned: bool = False,
     ) -> Iterator[Batch]:
         """Training batches without end.
 
@@ -80,12 +81,14 @@ class Datasets:
             start: batches to leave out.
             share: (number, count) of processes that train together: each gets batches of its own.
             workers: processes that prepare batches; 0 prepares them here, one ahead in a thread.
+            pinned: whether they lie in memory from which a graphics card reads by itself.
         """
         loader: DataLoader[Any] = DataLoader(
             self.train.among(workers),
             batch_sampler=Rounds(len(self.train), batch_size, seed=seed, start=start, share=share),
             collate_fn=self.train.collate,
             num_workers=workers,
+            pin_memory=pinned,
             persistent_workers=workers > 0,
             # Or the loader would draw from torch's own chance, which dropout goes on with.
             generator=torch.Generator().manual_seed(seed),

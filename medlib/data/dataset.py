@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -44,13 +44,23 @@ class Batch:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory from which a graphics card reads while the processor goes on.
+
+        PyTorch's loaders call it.
+
+        Raises:
+            RuntimeError: where there is no graphics card.
+        """
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
         targets = tuple(
-            replace(t, data=t.data.to(device, non_blocking=non_blocking))
-            if isinstance(t, Gridded)
-            else t
-            for t in self.targets
+            replace(t, data=change(t.data)) if isinstance(t, Gridded) else t for t in self.targets
         )
-        return replace(self, x=self.x.to(device, non_blocking=non_blocking), targets=targets)
+        return replace(self, x=change(self.x), targets=targets)
 
 
 class Dataset(torch.utils.data.Dataset[Item]):

@@ -173,28 +173,25 @@ class Flow(Map):
         return place
 
     def _speed(self, place: FloatArray) -> FloatArray:
-        near, (a, b, c), _ = self._neighbours(place)
-        return _weighted(near, a, b, c)
+        near, between = self._neighbours(place)
+        return _weighted(near, *map(cubic_weights, between))
 
     def _speed_and_gradient(self, place: FloatArray) -> tuple[FloatArray, FloatArray]:
-        near, (a, b, c), (da, db, dc) = self._neighbours(place)
+        near, between = self._neighbours(place)
+        (a, b, c), (da, db, dc) = map(cubic_weights, between), map(_cubic_slopes, between)
         along = [_weighted(near, *w) for w in ((da, b, c), (a, db, c), (a, b, dc))]
         return _weighted(near, a, b, c), np.stack(along, axis=-1)
 
-    def _neighbours(
-        self, place: FloatArray
-    ) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
-        """The 64 coefficients about each place, their weights along each axis, and the slopes."""
+    def _neighbours(self, place: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The 64 coefficients about each place, and how far it is from the middle ones, (3, n)."""
         base = np.floor(place)
-        weights = [cubic_weights(t) for t in (place - base).T]
-        slopes = [_cubic_slopes(t) for t in (place - base).T]
         _, n, m, _ = sizes = self._coefficients.shape
         s, r, c = np.clip(base + 3, 0, np.array(sizes[:3]) - 4).astype(np.intp).T  # base - 1
         around = np.arange(4)
         offsets = (around[:, None, None] * n + around[:, None]) * m + around
         first = (s * n + r) * m + c
         near = self._coefficients.reshape(-1, 3)[first[:, None] + offsets.ravel()]
-        return near, weights, slopes
+        return near, (place - base).T
 
 
 def _weighted(near: FloatArray, a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ from medlib.data import (
     by_patient,
 )
 from medlib.data.caching import usual_store
-from medlib.data.splitters import as_marked
+from medlib.data.decided import as_marked
 from medlib.infer import Output
 from medlib.models import (
     Architecture,

@@ -242,6 +242,7 @@ class Learner:
             start=self.step * self.accumulate,
             share=(self.processes.number, self.processes.count),
             workers=self.workers,
+            pinned=self.accelerator.device.type == "cuda",
         )
 
     def one_step(self, batches: Iterator[Batch]) -> None:

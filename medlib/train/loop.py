@@ -128,7 +128,7 @@ def step(learn: Learner, batches: Iterator[Batch]) -> None:
         learn.tell("before_step")
         losses = []
         for _ in range(learn.accumulate):
-            learn.batch = next(batches).to(learn.accelerator.device)
+            learn.batch = next(batches).to(learn.accelerator.device, non_blocking=True)
             losses.append(_look(learn))
         _update(learn)
         learn.running = learn.running.then(learn.processes.mean(torch.stack(losses).mean()))

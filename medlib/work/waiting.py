@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from medlib.work.asking import Asked
 from medlib.workspace import Seen, Status
-from medlib.workspace.versions import placed
+from medlib.workspace.landmarks import placed
 
 if TYPE_CHECKING:
     from medlib.workspace import Workspace

@@ -14,8 +14,8 @@ from medlib.workspace.errors import NotThereError, WorkspaceError
 from medlib.workspace.events import record
 from medlib.workspace.files import Files
 from medlib.workspace.label_sets import table_of
+from medlib.workspace.masks import ENDING, fitted, keeping
 from medlib.workspace.schema import Content, LabelSet, Model, Prediction, Scan
-from medlib.workspace.versions import ENDING, fitted, keeping
 
 if TYPE_CHECKING:
     from medlib.types import Mask, Volume

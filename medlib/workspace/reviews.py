@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from medlib.workspace.database import Database, found
 from medlib.workspace.errors import NotAllowedError, WorkspaceError
 from medlib.workspace.events import record
+from medlib.workspace.landmarks import placed
+from medlib.workspace.line import head, put, wanted_of
 from medlib.workspace.scans import move
 from medlib.workspace.schema import (
     Comment,
@@ -26,7 +28,6 @@ from medlib.workspace.second_reading import has_given_up
 from medlib.workspace.seen import Seen
 from medlib.workspace.stage import stage
 from medlib.workspace.standing import Standing, is_sent_back, standing, weighed
-from medlib.workspace.versions import head, placed, put, wanted_of
 
 _ACCEPTED = "accepted"
 

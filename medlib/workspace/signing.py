@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from medlib.workspace.database import Database, found
 from medlib.workspace.errors import NotAllowedError, WorkspaceError
 from medlib.workspace.events import record
+from medlib.workspace.line import head
 from medlib.workspace.scans import move
 from medlib.workspace.schema import Decision, Head, Review, Scan, Status, User, Version
 from medlib.workspace.stage import stage
 from medlib.workspace.standing import decided, is_sent_back
-from medlib.workspace.versions import head
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.events import canonical
 from medlib.workspace.label_sets import table_of
+from medlib.workspace.landmarks import placed
 from medlib.workspace.reviews import Reviews
 from medlib.workspace.scans import Scans
 from medlib.workspace.schema import Content, LabelSet, Scan, Status, Version
 from medlib.workspace.seen import Seen
-from medlib.workspace.versions import Versions, placed
+from medlib.workspace.versions import Versions
 
 if TYPE_CHECKING:
     from medlib.data import Case, Pairing

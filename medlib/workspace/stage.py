@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from medlib.workspace.database import found
+from medlib.workspace.line import head, wanted_of
 from medlib.workspace.schema import Head, LabelSet, Scan, Status, Version
 from medlib.workspace.standing import decided, weighed
-from medlib.workspace.versions import head, wanted_of
 
 
 def stage(session: Session, scan: Scan, label_set: int) -> Status:

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from medlib.workspace.database import Database, found
 from medlib.workspace.errors import Conflict, WorkspaceError
-from medlib.workspace.events import record
 from medlib.workspace.files import Files
 from medlib.workspace.label_sets import questions_of, table_of
-from medlib.workspace.scans import move
-from medlib.workspace.schema import (
-    Content,
-    Head,
-    LabelSet,
-    Prediction,
-    Scan,
-    Status,
-    Version,
-    now,
-)
+from medlib.workspace.landmarks import lies_in, placed, taken_over
+from medlib.workspace.line import head, put, wanted_of
+from medlib.workspace.masks import fitted, keeping
+from medlib.workspace.schema import Content, Head, LabelSet, Scan, Version
 from medlib.workspace.seen import Merge, Seen, merge
 
 if TYPE_CHECKING:
-    from medlib.space import Grid
     from medlib.types import Labels, Mask, Points
-
-ENDING = ".nii.gz"
 
 
 class Versions:
@@ -176,7 +164,7 @@ class Versions:
         with self._database.reading() as session:
             row = found(session, Scan, scan)
             names = found(session, LabelSet, label_set, what="label set").landmarks
-            taken_over = set() if looked_at else _taken_over(session, line, said)
+            models_own = set() if looked_at else taken_over(session, line, said)
         _check_asked(points, names, "landmark")
         grid = Grid.from_dict(row.grid)
         for name, place in said.items():
@@ -187,8 +175,8 @@ class Versions:
                 content=Content.POINTS,
                 **line,
                 entries=said,
-                seen=Seen(whole=len(said) == len(names) and not taken_over).to_dict(),
-                annotated=sorted({*said} - taken_over) if taken_over else None,
+                seen=Seen(whole=len(said) == len(names) and not models_own).to_dict(),
+                annotated=sorted({*said} - models_own) if models_own else None,
             )
         )
 
@@ -311,131 +299,6 @@ class Versions:
         ours = self.mask(mine)
         base = replace(ours, data=ours.data * 0) if began.aside else self.mask(began.id)
         return merge(base, self.mask(theirs), ours)
-
-
-def placed(version: Version) -> dict[str, list[float]]:
-    """Landmarks (LPS millimetres) that somebody placed, or looked at where a model put them.
-
-    Of answers it is all of them.
-    """
-    looked_at = version.entries if version.annotated is None else version.annotated
-    return {name: place for name, place in version.entries.items() if name in looked_at}
-
-
-def lies_in(grid: Grid, place: Sequence[float]) -> bool:
-    """Whether LPS millimetres are in one of the voxels."""
-    index = grid.to_index(place)
-    return bool(((index >= -0.5) & (index <= [n - 0.5 for n in grid.shape])).all())
-
-
-def _taken_over(
-    session: Session, line: Mapping[str, Any], said: Mapping[str, list[float]]
-) -> set[str]:
-    """Landmarks that lie where a model put them, and that nobody has looked at before."""
-    query = select(Prediction).filter_by(scan_id=line["scan_id"], content=Content.POINTS)
-    models = [*session.scalars(query.filter_by(label_set_id=line["label_set_id"]))]
-    before = [found(session, Version, line[which]) for which in ("parent_id", "merges_id")
-              if line[which] is not None]  # fmt: skip
-    known = [placed(version) for version in before]
-    return {
-        name
-        for name, place in said.items()
-        if any(model.entries.get(name) == place for model in models)
-        and not any(points.get(name) == place for points in known)
-    }
-
-
-def fitted(mask: Mask, scan: Scan, label_set: LabelSet) -> Mask:
-    """The mask on the scan's own grid, by the label set's table.
-
-    Raises:
-        UnreadableError: when it lies on another grid.
-        WorkspaceError: when it bears ids or names that the label set has not, or says of voxels
-            that nobody looked there.
-    """
-    from medlib.io.placing import placed
-    from medlib.space import Grid
-
-    table = table_of(label_set)
-    present = mask.present_ids()
-    if strange := [number for number in present if number not in table.ids]:
-        raise WorkspaceError(
-            f"the mask bears the ids {', '.join(map(str, strange))}, and {label_set.name!r} has "
-            f"{', '.join(map(str, table.ids)) or 'none'}"
-        )
-    for label in mask.labels:
-        if label.id in present and label.name != table.by_id(label.id).name:
-            raise WorkspaceError(
-                f"the mask calls {label.id} {label.name!r}, and {label_set.name!r} calls it "
-                f"{table.by_id(label.id).name!r}"
-            )
-    if mask.labels.ignored is not None and bool(mask.unseen().any()):
-        raise WorkspaceError("say by slices what was looked at (seen=…), not by an id")
-    on_grid = placed(mask, Grid.from_dict(scan.grid), f"the mask for {scan.name}")
-    return replace(on_grid, labels=table)
-
-
-def keeping(files: Files, mask: Mask) -> partial[str]:
-    """Call it to keep the mask as a file, and to have the file's name."""
-    from medlib.io import write_nifti
-
-    return partial(files.keep, partial(write_nifti, mask), ENDING)
-
-
-def head(session: Session, scan: int, label_set: int, content: Content) -> Version | None:
-    """The version that counts."""
-    row = session.get(Head, (scan, label_set, content))
-    return None if row is None else found(session, Version, row.version_id)
-
-
-def put(session: Session, version: Version) -> Version | None:
-    """Write a version in a transaction of its own or of something larger.
-
-    Returns:
-        The version that counts, if the new one is not based on it and was put aside.
-    """
-    scan = found(session, Scan, version.scan_id)
-    asked = found(session, LabelSet, version.label_set_id, what="label set")
-    line = (version.scan_id, version.label_set_id, version.content)
-    parent = None if version.parent_id is None else found(session, Version, version.parent_id)
-    for other in (parent, version.merges_id and found(session, Version, version.merges_id)):
-        if other and (other.scan_id, other.label_set_id, other.content) != line:
-            raise WorkspaceError(
-                f"version {other.id} is of another scan, label set or content: "
-                f"{scan.name} cannot go on from it"
-            )
-    current = head(session, *line)
-    version.aside = current is not None and current.id != version.parent_id
-    version.revision = parent.revision + 1 if parent else 1
-    version.made = now()
-    session.add(version)
-    session.flush()
-    what = "label kept aside" if version.aside else "label saved"
-    record(session, version.author, what, f"scan {scan.id}", version=version.said())
-    if version.aside:
-        return current
-    session.merge(
-        Head(scan_id=line[0], label_set_id=line[1], content=line[2], version_id=version.id)
-    )
-    session.flush()
-    move(session, scan, _progress(session, scan, asked), by=version.author)
-    return None
-
-
-def _progress(session: Session, scan: Scan, asked: LabelSet) -> Status:
-    """How far the scan has come, as far as one label set asks."""
-    heads = [head(session, scan.id, asked.id, c) for c, named in wanted_of(asked).items() if named]
-    whole = all(version is not None and version.seen["whole"] for version in heads)
-    return Status.LABELLED if whole else Status.IN_PROGRESS
-
-
-def wanted_of(asked: LabelSet) -> dict[Content, list[Any]]:
-    """What a label set asks, by what it is kept as."""
-    return {
-        Content.MASK: asked.labels,
-        Content.ANSWERS: asked.questions,
-        Content.POINTS: asked.landmarks,
-    }
 
 
 def _line(

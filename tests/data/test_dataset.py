@@ -122,6 +122,19 @@ def test_workers_make_the_same_batches(folder):
     assert torch.equal(later.x, here[3].x)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pinned_batches_are_the_same(folder, workers):
+    data = block().datasets(folder, seed=1)
+    (here,) = islice(data.batches(batch_size=2), 1)
+    (pinned,) = islice(data.batches(batch_size=2, workers=workers, pinned=True), 1)
+    assert pinned.x.is_pinned()
+    assert pinned.targets[0].data.is_pinned()
+    there = pinned.to("cuda", non_blocking=True)
+    assert torch.equal(there.x.cpu(), here.x)
+    assert torch.equal(there.targets[0].data.cpu(), here.targets[0].data)
+
+
 def test_what_is_read_is_what_lies_on_disk(folder):
     data = block().datasets(folder).train
     scan, mask = data.raw(0).values

@@ -11,8 +11,8 @@ from tiny import scan_of, structures, write_series, write_task
 
 from medlib import io
 from medlib.data.cases import Case, pair
+from medlib.data.decided import as_marked
 from medlib.data.sources import from_card, from_msd, from_nnunet
-from medlib.data.splitters import as_marked
 from medlib.data.tables import from_table
 from medlib.space import Grid
 from medlib.types import Labels, Mask, Points

@@ -9,15 +9,13 @@ from hypothesis import strategies as st
 from tiny import write_task
 
 from medlib.data.cases import Case, pair
+from medlib.data.decided import as_marked, held_out, listed
 from medlib.data.splitters import (
-    as_marked,
     bearing,
     by_patient,
     by_site,
     grouped,
-    held_out,
     k_fold,
-    listed,
     stratified,
 )
 

@@ -20,7 +20,7 @@ from medlib.types import Mask, MultiVolume
 
 Shape = tuple[int, int, int]
 
-_TRIES = 256  # voxels of a label that are tried first; where moves took all away, all of its sites
+_TRIES = 32  # voxels of a label that are tried first; where moves took all away, all of its sites
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,9 @@ class RandomPatch(Transform):
         room = np.array(scene.grid.shape) - np.array(self.shape)
         masks = [value for value in scene.unmoved if isinstance(value, Mask)]
         centre = None
-        if chance.happens(self.on_label):
+        if (room <= 0).all():  # all of it is in the patch, wherever it lies
+            masks = []
+        elif chance.happens(self.on_label):
             found = [site for value in scene.unmoved for site in sites(value)]
             centre = _one_of(found, scene, chance.rng)
         if centre is None:

@@ -9,9 +9,9 @@ from medlib.workspace.errors import WorkspaceError
 from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.label_sets import spoken, table_of
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import Content
 from medlib.workspace.source import learned_table
-from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.types import Mask, Points, Volume

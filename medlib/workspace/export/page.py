@@ -11,8 +11,8 @@ from medlib.workspace.export.batch import Batch, Item
 from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
 from medlib.workspace.label_sets import in_words, questions_of
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import Content
-from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.report.markup import Html

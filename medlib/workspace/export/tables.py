@@ -10,9 +10,9 @@ from medlib.workspace.export.origins import Origin
 from medlib.workspace.export.sheets import write_sheet
 from medlib.workspace.export.sizes import MEASURES, measurable, sizes_of
 from medlib.workspace.label_sets import questions_of, spoken, table_of
+from medlib.workspace.landmarks import placed
 from medlib.workspace.schema import Content
 from medlib.workspace.series import plane_of
-from medlib.workspace.versions import placed
 
 if TYPE_CHECKING:
     from medlib.types import Mask

@@ -90,6 +90,28 @@ def test_running_statistics_are_averaged_and_counts_are_taken_over():
     assert mean["0.num_batches_tracked"] == 6
 
 
+def test_weights_that_say_the_same_are_not_all_read_and_the_average_is_what_it_would_be():
+    network, average = torch.nn.Linear(1, 1, bias=False), EMA(share=0.2, most=300)
+    network.weight.requires_grad_(False)
+
+    class Learn:
+        pass
+
+    learn = Learn()
+    learn.network = network
+    exact, noise, taken = torch.zeros(1, 1), torch.Generator().manual_seed(0), 0
+    for step in range(1, 4001):
+        now = torch.tensor([[(step / 4000) ** 0.5]]) + 0.1 * torch.randn(1, 1, generator=noise)
+        network.weight.copy_(now)
+        before = average.state()[1].get("taken")
+        average.after_step(learn)
+        taken += average.state()[1]["taken"] != before
+        exact = torch.lerp(exact, now, average.newest(step))
+    (found,) = average.state()[0].values()
+    assert abs(found - exact) < 0.03, "and one alone is off by 0.1"
+    assert taken < 4000 / 3
+
+
 @pytest.mark.parametrize("wrong", [{"share": 0}, {"share": -1}, {"most": 0}])
 def test_an_average_of_nothing_is_refused(wrong):
     with pytest.raises(ValueError, match="looks back"):
