@@ -246,17 +246,8 @@ class RandomPatch(Transform):
     def draw(self, scene: Scene, chance: Chance) -> Move:
         """The move onto the patch."""
         room = np.array(scene.grid.shape) - np.array(self.shape)
-        masks = [value for value in scene.unmoved if isinstance(value, Mask)]
-        centre = None
-        if (room <= 0).all():  # all of it is in the patch, wherever it lies
-            masks = []
-        elif chance.happens(self.on_label):
-            found = [site for value in scene.unmoved for site in sites(value)]
-            centre = _one_of(found, scene, chance.rng)
-        if centre is None:
-            looked = [(m.grid, m.looked_at) for m in masks if m.labels.ignored is not None]
-            seen = [Site(voxels, grid.to_patient) for grid, voxels in looked if voxels is not None]
-            centre = _one_of(seen, scene, chance.rng)
+        # A scan that is no larger is all in the patch, wherever it lies.
+        centre = self._centre(scene, chance) if (room > 0).any() else None
         if centre is None:
             start = np.floor(chance.rng.random(3) * (np.abs(room) + 1)) * np.sign(room)
         else:
@@ -264,6 +255,17 @@ class RandomPatch(Transform):
             start = np.rint(centre + wobble - (np.array(self.shape) - 1) / 2)
         start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
         return Move(scene.grid, scene.grid.window(start.astype(int).tolist(), self.shape))
+
+    def _centre(self, scene: Scene, chance: Chance) -> FloatArray | None:
+        """Index of what the patch lies about; None where that may be anywhere."""
+        if chance.happens(self.on_label):
+            found = [site for value in scene.unmoved for site in sites(value)]
+            if (centre := _one_of(found, scene, chance.rng)) is not None:
+                return centre
+        masks = [value for value in scene.unmoved if isinstance(value, Mask)]
+        looked = [(m.grid, m.looked_at) for m in masks if m.labels.ignored is not None]
+        seen = [Site(voxels, grid.to_patient) for grid, voxels in looked if voxels is not None]
+        return _one_of(seen, scene, chance.rng)
 
 
 def _one_of(places: Sequence[Site], scene: Scene, rng: np.random.Generator) -> FloatArray | None:

@@ -103,7 +103,7 @@ def test_weights_that_say_the_same_are_not_all_read_and_the_average_is_what_it_w
     for step in range(1, 4001):
         now = torch.tensor([[(step / 4000) ** 0.5]]) + 0.1 * torch.randn(1, 1, generator=noise)
         network.weight.copy_(now)
-        before = average.state()[1].get("taken")
+        before = average.state()[1]["taken"]
         average.after_step(learn)
         taken += average.state()[1]["taken"] != before
         exact = torch.lerp(exact, now, average.newest(step))
