@@ -20,7 +20,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	MYPYPATH=apps $(BIN)/mypy -p reviewing -p serving -p training -p viewer -p screens -m app -m bringing -m coding -m desk -m history -m lasting -m main -m ranking -m remarks -m sifting -m watching -m which -m whose
+	MYPYPATH=apps $(BIN)/mypy -p reviewing -p serving -p training -p viewer -p screens -m app -m bringing -m coding -m copying -m desk -m history -m lasting -m main -m ranking -m remarks -m sifting -m together -m watching -m which -m whose
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup

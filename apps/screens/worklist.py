@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 from bringing import bring_in, is_busy
+from copying import back_up
 from desk import Desk, choose_scan, desk
 from plainly import said_plainly
 from ranking import rank
 from serving.errands import Errand
 from sifting import Sieve, complaints_of, keep, kept
+from together import box_of, together
 from watching import watch
 from which import Which, since_first
 from whose import whose
@@ -38,7 +38,6 @@ _COLOURS = {
     Status.REVIEWED: "#2FC08D",
     Status.SET_ASIDE: "#CC79A7",
 }
-_BY_HAND = [Status.NEW, Status.IN_PROGRESS, Status.LABELLED, Status.SET_ASIDE]
 _KINDS = {
     "CTVolume": "CT",
     "MRVolume": "MR",
@@ -46,7 +45,7 @@ _KINDS = {
     "UltrasoundVolume": "ultrasound",
     "Radiograph": "radiograph",
 }
-_RANKING, _BACKUP, _PAGE = "ranking", "backup", "worklist page"
+_RANKING, _PAGE = "ranking", "worklist page"
 
 
 def page(here: Desk) -> None:
@@ -192,7 +191,7 @@ def line(
     scan = entry.scan
     with st.container(border=True):
         box, what, act = st.columns([0.3, 10, 2.4], vertical_alignment="center")
-        box.checkbox(f"Choose {plain(scan.name)}", key=_box(entry), label_visibility="collapsed")
+        box.checkbox(f"Choose {plain(scan.name)}", key=box_of(entry), label_visibility="collapsed")
         what.html(
             told(
                 entry,
@@ -254,111 +253,6 @@ def turn(number: int, pages: int, count: int) -> None:
             if st.button(text, key=f"worklist {text}", disabled=not 1 <= to <= pages):
                 st.session_state[_PAGE] = to
                 st.rerun()
-
-
-# --- several at once -------------------------------------------------------------------------
-
-
-def together(here: Desk, seen: Sequence[Entry], everything: Sequence[Entry]) -> None:
-    """What can be done with the scans that are chosen."""
-    chosen = [entry for entry in seen if st.session_state.get(_box(entry))]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if not chosen:
-            st.button(
-                "Choose all on this page", key="choose all", on_click=_choose, args=(seen, True)
-            )
-            return
-        st.markdown(f"**{len(chosen)} chosen**")
-        if here.may("assign"):
-            with st.popover("Reader"):
-                assign(here, chosen, everything)
-        if here.may("label"):
-            with st.popover("Tags"):
-                tag(here, chosen)
-            with st.popover("Status"):
-                set_status(here, chosen)
-        st.button("Choose none", key="choose none", on_click=_choose, args=(seen, False))
-
-
-def assign(here: Desk, chosen: Sequence[Entry], everything: Sequence[Entry]) -> None:
-    """Give scans to a reader."""
-    readers = {user.name for user in here.workspace.people.list() if user.active}
-    known = sorted({*readers, here.person, *(e.scan.reader for e in everything if e.scan.reader)})
-    reader = st.selectbox(
-        "Whose", ["", *known], format_func=lambda n: n or "nobody's", key="assign"
-    )
-    if st.button("Give", key="assign now"):
-        here.must("assign")
-        for entry in chosen:
-            here.workspace.scans.assign(entry.scan.id, reader or None, by=here.person)
-        st.rerun()
-
-
-def tag(here: Desk, chosen: Sequence[Entry]) -> None:
-    """Put a word on scans, or take it off."""
-    word = st.text_input("Tag", key="tag", max_chars=60, help="Scans tagged test are kept apart.")
-    on, off = st.columns(2)
-    if on.button("Put on", key="tag on", width="stretch") and word.strip():
-        here.must("label")
-        for entry in chosen:
-            here.workspace.scans.tag(entry.scan.id, word.strip(), by=here.person)
-        st.rerun()
-    if off.button("Take off", key="tag off", width="stretch") and word.strip():
-        here.must("label")
-        for entry in chosen:
-            if word.strip() in entry.tags:
-                here.workspace.scans.untag(entry.scan.id, word.strip(), by=here.person)
-        st.rerun()
-
-
-def set_status(here: Desk, chosen: Sequence[Entry]) -> None:
-    """Say how far scans have come; that they are reviewed comes of reviewing them."""
-    status = st.selectbox("Status", _BY_HAND, format_func=str, key="status")
-    reason = st.text_input("Why", key="status reason") if status == Status.SET_ASIDE else ""
-    if st.button("Set", key="status now"):
-        here.must("label")
-        for entry in chosen:
-            here.workspace.scans.set_status(entry.scan.id, status, by=here.person, reason=reason)
-        st.rerun()
-
-
-def _choose(seen: Sequence[Entry], value: bool) -> None:
-    for entry in seen:
-        st.session_state[_box(entry)] = value
-
-
-def _box(entry: Entry) -> str:
-    return f"choose {entry.scan.id}"
-
-
-# --- a copy ----------------------------------------------------------------------------------
-
-
-def back_up(here: Desk) -> None:
-    """Everything into one file."""
-    errand = here.site.errands.get(_BACKUP)
-    if errand is not None and errand.is_running:
-        watch(errand, can_stop=False)
-        return
-    if errand is not None:
-        st.markdown(plain(errand.error or f"The copy is in {errand.result}."))
-    folder = here.workspace.folder
-    usual = folder.parent / f"{folder.name}-{datetime.now(UTC):%Y-%m-%d}.zip"
-    with st.form("back up", border=False):
-        path = st.text_input("File to write, on this machine", value=str(usual))
-        st.caption(
-            "It holds patients' scans, and their names where these were kept: keep it as safe as "
-            "the workspace. Scans that were not copied into the workspace are not in it."
-        )
-        if not st.form_submit_button("Write it"):
-            return
-    here.must("back up")
-    target = Path(path).expanduser()
-    if target.exists():
-        st.warning("There is a file of that name already: give another.")
-        return
-    here.site.errands.begin(_BACKUP, lambda report: here.workspace.backup(target, by=here.person))
-    st.rerun()
 
 
 _LOOK = """<style>
