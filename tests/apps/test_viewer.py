@@ -1,6 +1,7 @@
 """The viewer in a real browser on a real server: what is painted lands where it was painted."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ def test_paint_keeps_to_its_limits_and_off_what_is_locked(page, desk):
     )
     scan = nibabel.load(desk / "case_2.nii.gz")
     x, y = show(page, DOT, scan)[0]
-    ask(page, "(v.setRadius(14), v.setLimits(100, 200))")
+    ask(page, "(v.brush.setRadius(14), v.brush.setLimits(100, 200))")
     for key in ("b", "s", "t"):
         page.locator(".viewer").press(key)
     page.mouse.click(x, y)
@@ -310,10 +311,10 @@ def test_measures_stay_the_strip_has_keys_and_what_is_set_aside_is_passed_over(p
     (drawn,) = ask(page, "v.measures.all.map(m => v.measures.words(m))")
     strip = page.locator(".viewer .strip")
     strip.press("End")
-    size, at = ask(page, "[v.scene.dims[v.plane], v.scene.voxel[v.plane]]")
+    size, at = ask(page, "[v.scene.dims[v.look.plane], v.scene.voxel[v.look.plane]]")
     assert at == size - 1
     strip.press("PageDown")
-    assert ask(page, "v.scene.voxel[v.plane]") == size - 11
+    assert ask(page, "v.scene.voxel[v.look.plane]") == size - 11
     page.wait_for_function(  # it is drawn with the next picture
         "([strip, said]) => strip.getAttribute('aria-valuetext') === said",
         arg=[strip.element_handle(), f"{size - 10} of {size}"],
@@ -321,6 +322,7 @@ def test_measures_stay_the_strip_has_keys_and_what_is_set_aside_is_passed_over(p
     with Workspace(desk / "workspace") as workspace:
         for aside in (2, 3):
             workspace.scans.set_status(aside, Status.SET_ASIDE, by="ada", reason="not today")
+    viewer.press("h")
     viewer.press("Control+Enter")
     page.wait_for_function(
         "root => root.viewer.isReady && root.viewer.data.case === '4-1'",
@@ -330,6 +332,8 @@ def test_measures_stay_the_strip_has_keys_and_what_is_set_aside_is_passed_over(p
         for aside in (2, 3):
             workspace.scans.set_status(aside, Status.NEW, by="ada")
     assert ask(page, "v.measures.all.length") == 0, "they are the other scan's"
+    shown = "[v.look.areShown, v.scene.niivue.drawOpacity > 0]"
+    assert ask(page, shown) == [True, True], "what was hidden is of the scan before"
     page.reload()
     page.locator(".viewer .state.saved").wait_for()
     open_case(page, "case_1", 1)
@@ -403,7 +407,7 @@ def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, t
     page.locator(".viewer .notice", has_text=f"Now: {HOSTILE}. To go on with liver").wait_for()
     assert ask(page, "v.active") == 2, "what has nothing yet comes next"
     viewer.press("1")
-    ask(page, "v.goToSlice(2, v.scene.voxel[2])")  # back in the axial plane
+    ask(page, "v.look.goToSlice(2, v.scene.voxel[2])")  # back in the axial plane
     viewer.press("l")
     page.locator(".viewer .ml", has_text="⌀ 2").wait_for()  # 20 mm, in voxels of 1.5
     page.screenshot(path=tmp_path / "line.png")
@@ -513,6 +517,40 @@ def test_questions_are_answered_and_landmarks_placed(page, desk, tmp_path):
     assert page.get_by_role("button", name="Yes", pressed=True).count() == 0
     open_case(page, "scan_5", 5, 2)
     page.get_by_role("button", name="Yes", pressed=True).wait_for()
+
+
+def test_what_comes_late_is_not_put_on_another_scan(page):
+    """The reader has gone on to another patient before the server answers."""
+    open_case(page, "scan_4", 4)
+    stroke = "v.outline.brush([20, 32, 32], [40, 32, 32], 2, 2, 1)"
+    begun = ask(page, "v.keeper.version")
+    ask(page, f"(v.choose(0), v.outline.begin(), v.touch({stroke}), v.ended())")
+    saved(page, begun)
+    held = []
+
+    def hold(route):
+        if "/cases/4-1/" in route.request.url:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"/(assist|mask)\b"), hold)
+    for key in ("l", "j"):  # a line is measured, a slice is asked for ...
+        page.locator(".viewer").press(key)
+    ask(page, "(v.takeOver('mask'), 0)")  # ... and somebody else's newest outline
+    while len(held) < 3:
+        page.wait_for_timeout(50)
+    open_case(page, "scan_5", 5)
+    seen = "[v.measures.all.length, v.scene.voxel, v.keeper.version, Array.from(v.outline.counts)]"
+    before = ask(page, seen)
+    for each in held:
+        each.continue_()
+    page.wait_for_function(
+        "root => root.viewer.panel.busy === 0", arg=page.locator(".viewer").element_handle()
+    )
+    page.wait_for_load_state("networkidle")
+    assert ask(page, seen) == before
+    assert ask(page, "[v.done.offered, v.diameters.size]") == [None, 0]
 
 
 def test_nothing_is_lost_when_the_server_dies_and_the_page_is_closed(

@@ -133,7 +133,7 @@ def paint(walker: Walker, truth: Mask) -> None:
             away = np.where(left, away, 0)
             middle = np.array(np.unravel_index(away.argmax(), away.shape))
             radius = min(float(away.max()), 40.0)
-            walker.ask(f"(v.isBall = true, v.radius = {radius:.1f})")
+            walker.ask(f"(v.brush.isBall = true, v.brush.radius = {radius:.1f})")
             x, y = walker.at(truth.grid, truth.grid.to_patient(middle - 1))
             walker.painting += 1
             walker.page.mouse.click(x, y)

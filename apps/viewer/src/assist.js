@@ -119,24 +119,26 @@ export class Assist {
     if (viewer.data.readonly || !viewer.isReady) return;
     this.#clear();
     this.structure = viewer.active;
-    this.#ask(action, { axis: 2 - viewer.plane });
+    this.#ask(action, { axis: 2 - viewer.look.plane });
   }
 
   /** The longest line of the structure in hand, as a measure. */
   async line() {
     const { viewer } = this;
-    const answer = await this.#answer("line", { axis: 2 - viewer.plane });
-    if (answer) viewer.showLine(answer.said);
+    const { active: structure, look: { plane }, outline } = viewer;
+    const count = outline.counts[structure]; // what is painted meanwhile was not measured
+    const answer = await this.#answer("line", { axis: 2 - plane });
+    if (answer) viewer.showLine(answer.said, { structure, plane, count });
   }
 
   /** Goes to the slice that is best drawn next. */
   async next() {
     const { viewer } = this;
-    const answer = await this.#answer("next", { axis: 2 - viewer.plane });
+    const answer = await this.#answer("next", { axis: 2 - viewer.look.plane });
     if (!answer) return;
     const { axis, slice, words } = answer.said;
     viewer.done.offered = { plane: axis, index: slice };
-    viewer.goToSlice(2 - axis, slice);
+    viewer.look.goToSlice(2 - axis, slice);
     viewer.panel.say(`Slice ${slice + 1} is offered next: ${words}.`);
   }
 
@@ -160,7 +162,7 @@ export class Assist {
     viewer.scene.draw();
   }
 
-  /** What the server says; null where it refuses, which is shown. */
+  /** What the server says; null where it refuses, which is shown, and where another scan is in hand now. */
   async #answer(action, more) {
     const { viewer } = this;
     const { outline, drawing, done, data, isReduced } = viewer;
@@ -171,7 +173,9 @@ export class Assist {
     viewer.panel.showBusy(1);
     try {
       const body = await packed(said, box, box && outline.cut(box));
-      return await assist(data, { base: drawing.line.keeper.version, ...gridOf(isReduced) }, body);
+      const base = drawing.line.keeper.version;
+      const answer = await assist(data, { base, ...gridOf(isReduced) }, body);
+      return viewer.outline === outline && viewer.data.case === data.case ? answer : null;
     } catch (error) {
       if (viewer.data.case === data.case) viewer.panel.say(sentence(error.message));
       return null;

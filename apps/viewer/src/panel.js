@@ -75,7 +75,7 @@ export class Panel {
     this.tools = TOOLS.map(([name]) => button("", "", () => viewer.take(name), { "data-tool": name }));
     this.undo = button("Undo", "Ctrl Z", () => viewer.undo());
     this.redo = button("Redo", "Ctrl ⇧ Z", () => viewer.redo());
-    this.viewName = button("", "V", () => viewer.cycleView());
+    this.viewName = button("", "V", () => viewer.look.cycleView());
     this.next = button("Save, next scan", "Ctrl ↵", () => viewer.next());
     return element("div", { class: "bar", role: "toolbar" }, ...this.tools, this.undo, this.redo,
       element("span", { class: "gap" }), this.viewName,
@@ -85,15 +85,15 @@ export class Panel {
   #side() {
     const { viewer } = this;
     const number = (which) => element("input", { type: "number", "aria-label": `${which} limit`,
-      onchange: () => viewer.setLimits(this.low.valueAsNumber, this.high.valueAsNumber) });
+      onchange: () => viewer.brush.setLimits(this.low.valueAsNumber, this.high.valueAsNumber) });
     [this.low, this.high] = [number("lower"), number("upper")];
     this.size = element("input", { type: "range", min: 0, max: 40, step: 0.5,
-      "aria-label": "Brush radius, mm", oninput: () => viewer.setRadius(this.size.valueAsNumber) });
+      "aria-label": "Brush radius, mm", oninput: () => viewer.brush.setRadius(this.size.valueAsNumber) });
     this.sizeWords = element("span");
-    this.ball = button("", "S", () => viewer.toggleBall());
-    this.limits = button(withKey("Only within", "T"), "", () => viewer.toggleLimits());
+    this.ball = button("", "S", () => viewer.brush.toggleBall());
+    this.limits = button(withKey("Only within", "T"), "", () => viewer.brush.toggleLimits());
     this.fade = element("input", { type: "range", min: 0, max: 1, step: 0.05,
-      "aria-label": "Strength of outlines", oninput: () => viewer.setOpacity(this.fade.valueAsNumber) });
+      "aria-label": "Strength of outlines", oninput: () => viewer.look.setOpacity(this.fade.valueAsNumber) });
     const part = (title, ...inside) => element("section", {}, element("h3", {}, title), ...inside);
     this.structurePart = part("Structures", this.structures);
     this.helpPart = part("With the machine's help", this.help);
@@ -125,7 +125,7 @@ export class Panel {
 
   #show() {
     const { viewer } = this;
-    const { outline, data } = viewer;
+    const { brush, data, look, outline } = viewer;
     for (const [index, tool] of this.tools.entries()) {
       const [name, text, key] = TOOLS[index];
       tool.replaceChildren(data.page_keys.includes(key.toLowerCase()) ? text : withKey(text, key));
@@ -137,14 +137,14 @@ export class Panel {
     this.undo.disabled = !outline?.undoable.length;
     this.redo.disabled = !outline?.redoable.length;
     this.next.hidden = !data.has_next;
-    this.viewName.replaceChildren(withKey(`View: ${viewer.viewName}`, "V"));
-    this.size.value = viewer.radius;
-    this.sizeWords.textContent = `${viewer.radius.toFixed(1)} mm`;
-    this.ball.replaceChildren(withKey(viewer.isBall ? "Ball: 3-D" : "Disc: this slice only", "S"));
-    press(this.ball, viewer.isBall);
-    press(this.limits, viewer.isLimited);
-    [this.low.value, this.high.value] = viewer.limits.map((value) => Number(value.toPrecision(5)));
-    this.fade.value = viewer.opacity;
+    this.viewName.replaceChildren(withKey(`View: ${look.viewName}`, "V"));
+    this.size.value = brush.radius;
+    this.sizeWords.textContent = `${brush.radius.toFixed(1)} mm`;
+    this.ball.replaceChildren(withKey(brush.isBall ? "Ball: 3-D" : "Disc: this slice only", "S"));
+    press(this.ball, brush.isBall);
+    press(this.limits, brush.isLimited);
+    [this.low.value, this.high.value] = brush.limits.map((value) => Number(value.toPrecision(5)));
+    this.fade.value = look.opacity;
     this.#showStructures();
     this.#showWindows();
     this.side.hidden = !outline; // nothing was shown yet
@@ -202,7 +202,7 @@ export class Panel {
 
   #showDone() {
     const { viewer } = this;
-    const { done, data, scene, plane } = viewer;
+    const { done, data, scene, look: { plane } } = viewer;
     const [axis, disabled] = [2 - plane, { disabled: data.readonly }];
     const own = scene.voxel[plane];
     const slices = [
@@ -251,8 +251,8 @@ export class Panel {
   #showWindows() {
     const { viewer } = this;
     this.windows.replaceChildren(...viewer.data.windows.map(({ name }, index) =>
-      press(button(withKey(name, `⇧${index + 1}`), "", () => viewer.preset(index)),
-        viewer.presetShown === index)));
+      press(button(withKey(name, `⇧${index + 1}`), "", () => viewer.look.choosePreset(index)),
+        viewer.look.preset === index)));
   }
 
   showPlace(where, what) {

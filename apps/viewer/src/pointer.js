@@ -52,7 +52,7 @@ export class Pointer {
   #begin(start, isShifted) {
     const { viewer } = this;
     const place = start.tile.place(...start.last);
-    viewer.plane = start.tile.normal;
+    viewer.look.plane = start.tile.normal;
     if (!isInside(place)) return;
     const { tool } = viewer;
     if (tool === "navigate") {
@@ -82,9 +82,9 @@ export class Pointer {
   #paint(from, to) {
     const { viewer, drag } = this;
     const { dims } = viewer.scene;
-    const normal = viewer.isBall ? null : drag.tile.normal;
+    const normal = viewer.brush.isBall ? null : drag.tile.normal;
     const voxels = [from, to].map((place) => toVoxel(place, dims));
-    viewer.touch(viewer.outline.brush(...voxels, viewer.radius, normal, drag.id));
+    viewer.touch(viewer.outline.brush(...voxels, viewer.brush.radius, normal, drag.id));
   }
 
   #move(event) {
@@ -125,7 +125,7 @@ export class Pointer {
     const [low, high] = this.drag.window;
     const width = (high - low) * Math.exp(dx / 300);
     const middle = (low + high) / 2 - ((high - low) * dy) / 300;
-    this.viewer.setWindow([middle - width / 2, middle + width / 2]);
+    this.viewer.look.setWindow([middle - width / 2, middle + width / 2]);
   }
 
   #release() {
@@ -154,7 +154,7 @@ export class Pointer {
     event.preventDefault();
     if (event.ctrlKey || event.metaKey) viewer.scene.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15);
     else if (!tile.isRender) {
-      viewer.plane = tile.normal;
+      viewer.look.plane = tile.normal;
       viewer.scene.step(tile.normal, event.deltaY < 0 ? 1 : -1);
     }
   }
@@ -163,6 +163,6 @@ export class Pointer {
   get brush() {
     const { viewer, hover } = this;
     if (!hover || !PAINTING.has(viewer.tool)) return null;
-    return { ...hover, radius: viewer.radius, colour: viewer.brushColour };
+    return { ...hover, radius: viewer.brush.radius, colour: viewer.brushColour };
   }
 }

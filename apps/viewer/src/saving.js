@@ -213,6 +213,7 @@ export class Saving {
         return;
       }
       await unsaved.drop(this.drawer, what, page);
+      if (this.viewer.saving !== this) return; // another scan is in hand; the rest is offered with this one
       await this.viewer.takeOver(what);
       this.viewer.panel.say("");
       await this.#bringBack(others);

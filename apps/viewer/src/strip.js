@@ -26,9 +26,10 @@ export class Strip {
     const { viewer } = this;
     const { key } = event;
     if (!viewer.isReady || event.ctrlKey || event.metaKey || event.altKey) return;
-    const last = viewer.scene.dims[viewer.plane] - 1;
-    if (key in STEPS) viewer.step(STEPS[key]);
-    else if (key === "Home" || key === "End") viewer.goToSlice(viewer.plane, key === "End" ? last : 0);
+    const { look } = viewer;
+    const last = viewer.scene.dims[look.plane] - 1;
+    if (key in STEPS) look.step(STEPS[key]);
+    else if (key === "Home" || key === "End") look.goToSlice(look.plane, key === "End" ? last : 0);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -39,12 +40,12 @@ export class Strip {
     if (!viewer.isReady) return;
     const box = this.canvas.getBoundingClientRect();
     const share = 1 - (event.clientY - box.top - MARGIN) / (box.height - 2 * MARGIN);
-    viewer.goToSlice(viewer.plane, Math.floor(share * viewer.scene.dims[viewer.plane]));
+    viewer.look.goToSlice(viewer.look.plane, Math.floor(share * viewer.scene.dims[viewer.look.plane]));
   }
 
   draw() {
     const { canvas, viewer } = this;
-    const { scene, done, plane } = viewer;
+    const { scene, done, look: { plane } } = viewer;
     const scale = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((n) => Math.round(n * scale));
     if (canvas.width !== width) canvas.width = width;

@@ -1,41 +1,33 @@
 /** One viewer: a scan, its outline, and what is done with them. */
 import { Assist } from "./assist.js";
 import { spread } from "./boxes.js";
+import { Brush } from "./brush.js";
 import { button } from "./dom.js";
 import { Done } from "./done.js";
 import { Drawing } from "./drawing.js";
 import { Entries } from "./entries.js";
 import { isOfPage, pressed } from "./keys.js";
 import { Landmarks } from "./landmarks.js";
+import { Look } from "./look.js";
 import { Measures } from "./measures.js";
 import { Outline } from "./outline.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { Saving } from "./saving.js";
-import { Scene, VIEWS } from "./scene.js";
-import { PLANE_NAMES, toPlace, toVoxel } from "./tiles.js";
+import { Scene } from "./scene.js";
+import { toPlace, toVoxel } from "./tiles.js";
 import { fetchEntries, fetchOutline, fetchVolume } from "./transfer.js";
-
-const SIDES = [["L", "R"], ["P", "A"], ["S", "I"]]; // towards + and − of x, y and z (LPS)
 
 export class Viewer {
   constructor() {
     this.tool = "navigate";
-    this.radius = 4; // mm
-    this.isBall = false;
-    this.isLimited = false;
-    this.limits = [0, 0];
-    this.opacity = 0.5;
-    this.areShown = true;
-    this.hasCross = true;
     this.hidden = new Set();
     this.locked = new Set();
-    this.plane = 2; // the axis whose slices the arrow keys turn over
-    this.viewIndex = 0;
-    this.presetShown = 0;
     this.isReady = false;
     this.loading = Promise.resolve();
+    this.look = new Look(this);
+    this.brush = new Brush(this);
     this.assist = new Assist(this);
     this.landmarks = new Landmarks(this);
     this.diameters = new Map(); // of a structure's id: {mm, count}
@@ -110,9 +102,7 @@ export class Viewer {
     if (outline.box?.high.some((n, k) => n >= scene.dims[k])) throw new Error("the outline is not of this scan");
     scene.place(spread(outline.box, outline.ids, scene.dims));
     this.outline = new Outline(scene.ids, scene.dims, scene.spacing, scene.intensities);
-    this.limits = [data.windows[0].low, data.windows[0].high];
-    this.isLimited = false;
-    this.presetShown = 0;
+    this.brush.open(data.windows[0]);
     this.measures.recall(outline.drawer);
     this.hidden.clear();
     this.locked.clear();
@@ -131,9 +121,7 @@ export class Viewer {
     this.landmarks.open(this.points);
     this.assist.drop();
     this.#relabel();
-    scene.opacity = this.opacity;
-    scene.view(this.viewIndex);
-    scene.crosshair(this.hasCross);
+    this.look.open();
     if (data.focus) scene.goTo(data.focus);
     panel.showState("saved");
     panel.showWait("");
@@ -170,7 +158,7 @@ export class Viewer {
     if (this.data.readonly) return false;
     const label = this.data.labels.find(({ id }) => id === this.active);
     let why = "";
-    if (!this.areShown) why = "Outlines are hidden: press H.";
+    if (!this.look.areShown) why = "Outlines are hidden: press H.";
     else if (!label) why = "Choose a structure first.";
     else if (this.tool !== "erase" && this.hidden.has(label.id)) why = `${label.name} is hidden.`;
     else if (this.tool !== "erase" && this.locked.has(label.id)) why = `${label.name} is locked.`;
@@ -179,7 +167,7 @@ export class Viewer {
   }
 
   fill(voxel, normal, id) {
-    const box = this.outline.fill(voxel, this.isBall ? null : normal, id);
+    const box = this.outline.fill(voxel, this.brush.isBall ? null : normal, id);
     if (box) this.touch(box);
     else this.panel.say("That would fill too much. Close the outline, or set limits of intensity.");
   }
@@ -219,7 +207,7 @@ export class Viewer {
   sliceDone() {
     if (this.data.readonly || !this.data.labels.length) return;
     if (this.done.whole) return this.panel.say("The whole scan is done: press W if it is not.");
-    this.done.flip(2 - this.plane, this.scene.voxel[this.plane]);
+    this.done.flip(2 - this.look.plane, this.scene.voxel[this.look.plane]);
     this.#changed();
   }
 
@@ -276,13 +264,15 @@ export class Viewer {
   /** Loads the server's newest; undo brings back what was drawn here. */
   async takeOver(what, { isAsked } = { isAsked: true }) {
     if (what !== "mask") return (what === "answers" ? this.answers : this.points).takeOver();
-    const fresh = await fetchOutline(this.data, this.isReduced);
+    const { drawing, outline, saving } = this;
+    const fresh = await fetchOutline(saving.data, this.isReduced);
+    if (this.outline !== outline) return; // another scan is in hand meanwhile, and this is not its outline
     // Whoever paints meanwhile goes on; when that is saved, he is asked which one is to count.
-    if (this.outline.stroke || !(isAsked || this.keeper.isIdle)) return;
+    if (outline.stroke || !(isAsked || this.keeper.isIdle)) return;
     this.#hear(fresh);
-    Object.assign(this.drawing, { said: this.said, done: this.done });
-    this.outline.replace(spread(fresh.box, fresh.ids, this.scene.dims));
-    this.drawing.renewed(fresh.version);
+    Object.assign(drawing, { said: this.said, done: this.done });
+    outline.replace(spread(fresh.box, fresh.ids, this.scene.dims));
+    drawing.renewed(fresh.version);
     this.scene.refresh();
     this.panel.say("");
     this.panel.showState("saved");
@@ -331,106 +321,12 @@ export class Viewer {
     return this.data.labels.find((label) => label.id === id)?.colour ?? "#ffffff";
   }
 
-  preset(index) {
-    const window = this.data.windows[index];
-    if (!window || !this.isReady) return;
-    this.scene.window = [window.low, window.high];
-    this.presetShown = index;
-    this.panel.show();
-  }
-
-  setWindow(window) {
-    this.scene.window = window;
-    if (this.presetShown !== null) {
-      this.presetShown = null;
-      this.panel.show();
-    }
-  }
-
-  setRadius(radius) {
-    this.radius = Math.min(40, Math.max(0, radius));
-    this.panel.show();
-    this.scene.draw();
-  }
-
-  resize(factor) {
-    this.setRadius(factor > 1 ? Math.max(1, this.radius * factor) : this.radius * factor);
-  }
-
-  toggleBall() {
-    this.isBall = !this.isBall;
-    this.panel.show();
-  }
-
-  setLimits(low, high) {
-    if (Number.isFinite(low) && Number.isFinite(high)) this.limits = [Math.min(low, high), Math.max(low, high)];
-    this.#limit();
-  }
-
-  toggleLimits() {
-    this.isLimited = !this.isLimited;
-    this.#limit();
-  }
-
-  #limit() {
-    const [low, high] = this.limits;
-    if (this.outline) this.outline.limits = this.isLimited ? { low, high } : null;
-    this.panel.show();
-  }
-
-  setOpacity(opacity) {
-    this.opacity = Math.min(1, Math.max(0, opacity));
-    this.areShown = true;
-    this.scene.opacity = this.opacity;
-    this.panel.show();
-  }
-
-  fade(by) {
-    this.setOpacity(this.opacity + by);
-  }
-
-  toggleOutlines() {
-    this.areShown = !this.areShown;
-    this.scene.opacity = this.areShown ? this.opacity : 0;
-  }
-
-  toggleCross() {
-    this.hasCross = !this.hasCross;
-    this.scene.crosshair(this.hasCross);
-  }
-
-  step(by) {
-    if (this.isReady) this.scene.step(this.plane, by);
-  }
-
-  goToSlice(normal, index) {
-    const { voxel, dims } = this.scene;
-    this.plane = normal;
-    this.scene.goTo(toPlace(voxel.with(normal, Math.min(dims[normal] - 1, Math.max(0, index))), dims));
-  }
-
-  cyclePlane() {
-    this.plane = (this.plane + 2) % 3;
-    this.scene.draw();
-    this.panel.show();
-  }
-
-  get viewName() {
-    return VIEWS[this.viewIndex][0];
-  }
-
-  cycleView() {
-    this.viewIndex = (this.viewIndex + 1) % VIEWS.length;
-    this.scene.view(this.viewIndex);
-    this.panel.show();
-  }
-
-  /** Shows the longest line of the structure in hand, on its slice. */
-  showLine({ ends, mm, words }) {
-    const { scene, outline, active } = this;
+  /** Shows the longest line of a structure, on its slice. */
+  showLine({ ends, mm, words }, { structure, plane, count }) {
+    const { scene } = this;
     const places = ends.map((voxel) => toPlace(voxel, scene.dims));
-    this.measures.add(this.plane, places);
-    this.diameters.set(active, { mm, count: outline.counts[active] });
+    this.measures.add(plane, places);
+    this.diameters.set(structure, { mm, count });
     scene.goTo(places[0].map((part, k) => (part + places[1][k]) / 2));
     this.panel.say(`${words}.`);
     this.panel.show();
@@ -467,25 +363,8 @@ export class Viewer {
 
   #drawn() {
     if (!this.isReady) return;
-    const { scene, data } = this;
     this.hovered();
-    const { voxel } = scene;
-    this.#turned(voxel);
-    const mm = scene.millimetres(voxel);
-    const sides = mm.map((value, k) => `${SIDES[k][value >= 0 ? 0 : 1]} ${Math.abs(value).toFixed(1)}`);
-    const slice = `${PLANE_NAMES[2 - this.plane]} ${voxel[this.plane] + 1} of ${scene.dims[this.plane]}`;
-    const id = this.outline.ids[this.outline.at(voxel)];
-    const name = data.labels.find((label) => label.id === id)?.name ?? "";
-    const value = Number(scene.intensity(voxel).toPrecision(5));
-    this.panel.showPlace(`${sides.join("  ")} mm · ${slice}`, `${value} ${data.units} ${name}`);
-  }
-
-  /** Another slice is shown: what is said of it changes too. */
-  #turned(voxel) {
-    const where = `${this.plane} ${voxel[this.plane]}`;
-    if (where !== this.where) this.panel.showSlice();
-    this.where = where;
-    this.panel.strip.draw();
+    this.look.sayWhere();
   }
 
   #key(event) {
