@@ -37,7 +37,7 @@ from serving.door import RefusedError
 from serving.drawing import own_slices, shown_slices
 from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
-from serving.task import Task, cut, cut_scan
+from serving.task import Task, cut
 from serving.turning import upright
 from serving.wire import Patch, Window, window_of
 
@@ -91,7 +91,7 @@ def _click(task: Task) -> Patch:
             "The box is too large: draw it around the structure, with little to spare."
         )
     window = task.whole_blocks(window, 2)  # beyond the box the scan goes on: its sides are no walls
-    part = cut_scan(task.scan, window)
+    part = cut(task.scan, window)
     index = np.rint(part.grid.to_index(outside))
     outside = outside[((index >= 0) & (index < part.grid.shape)).all(1)]
     found = assist.outline(part, label, box, Points(inside), Points(outside))
@@ -169,7 +169,7 @@ def _grow(task: Task) -> Patch:
     label, reach = task.label, task.amount("mm", 20.0)
     margin = int(np.ceil(reach / min(task.blocks.grid.spacing)))
     window, mask = task.around(margin)
-    grown = assist.grow(cut_scan(task.scan, window), mask, reach_mm=reach)
+    grown = assist.grow(cut(task.scan, window), mask, reach_mm=reach)
     own = (grown.data == label.id) & (mask.data == 0)
     after = replace(mask, data=torch.where(own, label.id, mask.data))
     return task.edited(window, mask, after, f"{label.name} meets an edge on all sides.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from serving.reduced import Blocks
 from serving.shelf import Case, Shelf
 from serving.turning import Turn, upright
 from serving.wire import Patch, Window, window_of
+
+Voxels = TypeVar("Voxels", Volume, Mask)
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,9 @@ class Task:
         return self.proposal(window, after.data[0], words=f"{ml:.3g} ml would change")
 
 
-def cut(mask: Mask, window: Window) -> Mask:
-    """A window of a mask of one layer."""
+def cut(value: Voxels, window: Window) -> Voxels:
+    """A window of a scan or of an outline, with all its channels."""
     start, size = [w.start for w in window], [w.stop - w.start for w in window]
-    return replace(mask, data=mask.data[(0, *window)][None], grid=mask.grid.window(start, size))
-
-
-def cut_scan(scan: Volume, window: Window) -> Volume:
-    """A window of a scan."""
-    start, size = [w.start for w in window], [w.stop - w.start for w in window]
-    return replace(scan, data=scan.data[(slice(None), *window)], grid=scan.grid.window(start, size))
+    return replace(
+        value, data=value.data[(slice(None), *window)], grid=value.grid.window(start, size)
+    )

@@ -538,8 +538,11 @@ def test_what_comes_late_is_not_put_on_another_scan(page):
     for key in ("l", "j"):  # a line is measured, a slice is asked for ...
         page.locator(".viewer").press(key)
     ask(page, "(v.takeOver('mask'), 0)")  # ... and somebody else's newest outline
-    while len(held) < 3:
+    for _ in range(600):  # half a minute
+        if len(held) == 3:
+            break
         page.wait_for_timeout(50)
+    assert len(held) == 3
     open_case(page, "scan_5", 5)
     seen = "[v.measures.all.length, v.scene.voxel, v.keeper.version, Array.from(v.outline.counts)]"
     before = ask(page, seen)
