@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from elsewhere import elsewhere
 from hypothesis import settings
 from postgres import serving
 
@@ -39,6 +40,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def card() -> Iterator[torch.device]:
+    """A graphics card, or what stands in for one: it is as strict, and computes on the processor."""
+    if torch.cuda.is_available():
+        yield torch.device("cuda", 0)
+        return
+    with elsewhere() as device:
+        yield device
 
 
 @pytest.fixture(scope="session")

@@ -42,9 +42,9 @@ def test_threads_change_nothing(made):
     assert differing < 1e-3
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
-def test_a_graphics_card_gives_the_same_volume(made):
-    there = shapes(3, SIZE, seed=1, device="cuda")
+def test_a_graphics_card_gives_the_same_volume(made, card):
+    there = shapes(3, SIZE, seed=1, device=card)
+    assert there.instance.device == there.distance.device == card
     assert (there.instance.cpu() != made[3].instance).float().mean() < 1e-3
     assert there.families == made[3].families
 

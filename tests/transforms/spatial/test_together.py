@@ -73,9 +73,8 @@ def test_an_empty_batch():
     assert BENT.together([]) == []
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card")
 @pytest.mark.parametrize("pipeline", [BENT, TURNED, STRETCHED])
-def test_a_graphics_card_gives_the_same(pipeline):
-    there = pipeline.together(items(device="cuda"), seed=3)
-    assert there[0].values[0].data.is_cuda
+def test_a_graphics_card_gives_the_same(pipeline, card):
+    there = pipeline.together(items(device=card), seed=3)
+    assert there[0].values[0].data.device == card
     same(there, pipeline.together(items(), seed=3), tolerance=1e-3)
