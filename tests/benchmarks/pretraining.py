@@ -2,7 +2,7 @@
 
     python tests/benchmarks/pretraining.py FOLDER --backbone backbone.safetensors
         [--set hippocampus abdomen] [--labelled 1 3 10] [--draws 5] [--seeds 0 1 2] [--minutes 2]
-        [--arms scratch …] [--at-once 1] [--journal FILE] [--json FILE]
+        [--arms scratch …] [--at-once 1] [--journal FILE] [--json FILE] [--plot FILE]
 
 FOLDER is the folder of real scans. The same patients are kept back throughout, 60 hippocampi or 4
 abdomens; a draw is which of the others are labelled. The arms:
@@ -38,7 +38,13 @@ import numpy as np
 from outlining import journal_of, outlined, write_down
 from real_sets import SETS, Pair
 
-ARMS = ("scratch", "shape", "pretrained", "together")
+WORDS = {
+    "scratch": "from scratch",
+    "shape": "its network, random weights",
+    "pretrained": "begun with the backbone",
+    "together": "begun with it, all at once",
+}
+ARMS = tuple(WORDS)
 KEPT_BACK = {"hippocampus": 60, "abdomen": 4}
 PROGRAM = Path(__file__).with_name("peers") / "outline_begun.py"
 
@@ -162,6 +168,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
 
     digest = hashlib.sha256(given.backbone.read_bytes()).hexdigest()[:16]
@@ -183,6 +190,8 @@ def main() -> None:
     rows = table(done)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if given.plot:
+        plotted(done, given.plot)
 
 
 def table(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -216,6 +225,33 @@ def table(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if arm != "scratch" and ("scratch", measure) in means
         ]
     return rows
+
+
+def plotted(done: list[dict[str, Any]], path: Path) -> None:
+    """Draw each run as a dot, and a line through their means: overlap against scans labelled."""
+    from matplotlib.figure import Figure
+
+    sets = sorted({one["data"] for one in done})
+    figure = Figure(figsize=(5.6 * len(sets), 4.2), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+        here = [one for one in done if one["data"] == name]
+        counts = sorted({one["labelled"] for one in here})
+        arms = [arm for arm in ARMS if any(one["arm"] == arm for one in here)]
+        for k, arm in enumerate(arms):
+            aside = 0.16 * (k - (len(arms) - 1) / 2)  # dots of one arm beside those of another
+            means = []
+            for at, labelled in enumerate(counts):
+                runs = [o["dice"] for o in here if (o["arm"], o["labelled"]) == (arm, labelled)]
+                axes.plot([at + aside] * len(runs), runs, "o", color=f"C{k}", alpha=0.35, ms=5)
+                means.append(float(np.mean(runs)) if runs else float("nan"))
+            places = np.arange(len(counts)) + aside
+            axes.plot(places, means, "-", color=f"C{k}", label=WORDS[arm])
+        axes.set_title(name)
+        axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+        axes.set_xlabel("labelled scans")
+        axes.set_ylabel("Dice on other patients, a dot for each run")
+        axes.legend(loc="lower right", fontsize=9)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
