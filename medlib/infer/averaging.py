@@ -93,7 +93,7 @@ def _question(output: Output) -> Output:
 
 
 def _mask(predictors: Sequence[Predictor], seen: Sequence[Kind]) -> Mask:
-    item = Item(tuple(seen))
+    item = predictors[0].item(*seen)
     alike: dict[str, list[Predictor]] = {}
     for predictor in predictors:
         way = json.dumps(predictor.preprocess.to_list(), sort_keys=True)

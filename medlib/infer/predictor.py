@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import TypeVar
 
 import torch
@@ -79,13 +80,21 @@ class Predictor:
 
         Raises:
             ValueError: when something is missing, is not of the kind that the network was trained
-                on, or lies on another grid.
+                on, lies on another grid, or is no number; or when the network gives none.
+        """
+        item = self.item(*values, **named)
+        return self.decode(self.preprocess(item), item.grid)
+
+    def item(self, *values: Kind, **named: Kind) -> Item:
+        """What was given as an item to be preprocessed, if the network can be shown it.
+
+        Raises:
+            ValueError: as :meth:`predict` does.
         """
         seen = self.arranged(*values, **named)
         for one, value in zip(self.inputs, seen, strict=True):
             one.check(value)
-        item = Item(seen)
-        return self.decode(self.preprocess(item), item.grid)
+        return Item(seen)
 
     def arranged(self, *values: T, **named: T) -> tuple[T, ...]:
         """What was given, in the order of the inputs.
@@ -129,13 +138,14 @@ class Predictor:
         pairs = zip(self.inputs, item.values, strict=True)
         empty = [number for one, value in pairs for number in one.empty(value)]
         with self._calm() as device:
-            return sliding_window(
+            raw = sliding_window(
                 partial(call, self.network),
                 x.to(device),
                 self.window,
                 overlap=self.overlap,
                 fill=empty,
             )
+        return _numbers(raw)
 
     def probabilities(self, item: Item) -> Tensor:
         """How sure the network is of background and each structure, after all looks.
@@ -151,7 +161,8 @@ class Predictor:
         self._check_size(item.grid)
         x = shown(self.inputs, item.values, item.grid)
         with self._calm() as device:
-            return call(self.network, x[None].to(device)).float()
+            raw = call(self.network, x[None].to(device)).float()
+        return _numbers(raw)
 
     def _check_size(self, grid: Grid) -> None:
         """Refuse what is larger than the window: cut to it, what was asked for may be lost."""
@@ -178,6 +189,19 @@ class Predictor:
                 yield device
         finally:
             self.network.train(training)
+
+
+def _numbers(raw: Tensor) -> Tensor:
+    """What a network gives, if these are numbers: else nothing would be found, and nobody told.
+
+    Minus infinity is one: no chance at all.
+    """
+    if raw.numel() and not float(raw.detach().max()) < inf:
+        raise ValueError(
+            "what the network gives for this scan is no number: a training has ruined its weights, or "
+            "its arithmetic is too narrow for them; train it anew, with precision fp32"
+        )
+    return raw
 
 
 def checked(raw: Tensor, output: Output) -> Tensor:

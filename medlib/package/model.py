@@ -249,6 +249,17 @@ def _of_this_version(manifest: bytes) -> bytes:
 
 
 def _plain_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """On the processor, and numbers: a ruined network is no model.
+
+    Raises:
+        ValueError: when some are none.
+    """
+    ruined = [k for k, v in network.state_dict().items() if bool(v.isnan().any())]
+    if ruined:
+        raise ValueError(
+            f"weights of the network are no numbers ({ruined[0]}; {len(ruined)} parts in all): a "
+            "training has ruined them. Nothing was written; train it anew, at a lower rate"
+        )
     # Cloned, since networks may use one tensor under two names, which safetensors does not write.
     return {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
 

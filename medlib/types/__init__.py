@@ -20,6 +20,7 @@ from medlib.types.gridded import (
     Reference,
     UltrasoundVolume,
     Volume,
+    must_be_numbers,
 )
 from medlib.types.labels import Code, Label, Labels
 from medlib.types.masks import Mask, Probabilities
@@ -57,6 +58,7 @@ __all__ = [
     "Volume",
     "describe",
     "measure",
+    "must_be_numbers",
     "names_of",
     "sided_names",
     "sided_pairs",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan, nan
+from math import inf, isnan, nan
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -86,6 +86,40 @@ class Volume(Gridded):
             object.__setattr__(self, "background", self.default_background)
         if not self.units:
             object.__setattr__(self, "units", self.default_units)
+
+
+def must_be_numbers(volume: Volume) -> None:
+    """Refuse a scan some of whose voxels are no numbers (NaN, or infinite), as other software makes them.
+
+    One is enough for a network to find nothing in the whole scan: once that has been normalised by
+    its own mean, no voxel is a number. (Those of NIfTI files become background when they are read.)
+
+    Raises:
+        ValueError: saying how many, where the first one is, and what to do.
+
+    Example:
+        >>> from medlib.space import Grid
+        >>> voxels = torch.zeros(1, 2, 3, 4)
+        >>> voxels[0, 1, 0, 2] = nan
+        >>> must_be_numbers(MRVolume(voxels, Grid.from_axes((2, 3, 4))))
+        Traceback (most recent call last):
+        ...
+        ValueError: 1 of 24 voxels of the scan are no numbers, the first in slice 2, row 1, column 3;
+        put a number in their place, such as 0 where there is no patient
+    """
+    data = volume.data
+    if not data.is_floating_point() or not data.numel():
+        return
+    low, high = data.aminmax()  # reads once, and makes nothing as large as the scan
+    if low > -inf and high < inf:
+        return
+    lost = (~data.isfinite()).nonzero()
+    slice_, row, column = (lost[0, 1:] + 1).tolist()
+    raise ValueError(
+        f"{len(lost)} of {data.numel()} voxels of the scan are no numbers, the first in slice {slice_}, "
+        f"row {row}, column {column}; put a number in their place, such as "
+        f"{volume.background:g} where there is no patient"
+    )
 
 
 class CTVolume(Volume):

@@ -15,7 +15,6 @@ from medlib.assist import doubt, features_of, next_scans, scan_doubt
 from medlib.infer import MaskOutput, Shares, decode_mask
 from medlib.io.files import FILE_ERRORS
 from medlib.package import Model, load
-from medlib.transforms import Item
 from medlib.types import Belief, Kind, Mask, Measurement, Points, Probabilities, Volume, verb
 from medlib.work.asking import Predicting
 from medlib.work.beginning import seen_by
@@ -97,9 +96,7 @@ def found_in(model: Model, scan: Volume) -> Found:
     if not isinstance(predictor.output, MaskOutput):
         value = predictor.predict(scan)
         return Found(value, unsureness(value))
-    predictor.inputs[0].check(scan)
-    item = Item((scan,))
-    prepared = predictor.preprocess(item)
+    prepared = predictor.preprocess(predictor.item(scan))
     summed = predictor.probabilities(prepared)
     shares = Shares(summed, prepared.trail)
     labels = predictor.output.labels

@@ -206,7 +206,7 @@ def test_paint_keeps_to_its_limits_and_off_what_is_locked(page, desk):
         np.testing.assert_array_equal(workspace.versions.mask(version).data[0].numpy(), bright)
 
     # the other structure, without limits, over the locked one: a slice of it filled about it
-    ask(page, "(v.flip('locked', 1), v.choose(1))")
+    ask(page, "(v.structures.flip('locked', 1), v.structures.choose(1))")
     for key in ("t", "s", "f"):
         page.locator(".viewer").press(key)
     x, y = show(page, (-20.0, 0.0, DOT[2]), scan)[0]
@@ -405,7 +405,7 @@ def test_the_machine_outlines_what_is_clicked_and_it_can_be_undone(page, desk, t
         found = workspace.versions.mask(version).data[0].numpy() == 1
     assert dice(found, ball) > 0.87  # the box in hand is a voxel off here and there
     page.locator(".viewer .notice", has_text=f"Now: {HOSTILE}. To go on with liver").wait_for()
-    assert ask(page, "v.active") == 2, "what has nothing yet comes next"
+    assert ask(page, "v.structures.active") == 2, "what has nothing yet comes next"
     viewer.press("1")
     ask(page, "v.look.goToSlice(2, v.scene.voxel[2])")  # back in the axial plane
     viewer.press("l")
@@ -524,7 +524,7 @@ def test_what_comes_late_is_not_put_on_another_scan(page):
     open_case(page, "scan_4", 4)
     stroke = "v.outline.brush([20, 32, 32], [40, 32, 32], 2, 2, 1)"
     begun = ask(page, "v.keeper.version")
-    ask(page, f"(v.choose(0), v.outline.begin(), v.touch({stroke}), v.ended())")
+    ask(page, f"(v.structures.choose(0), v.outline.begin(), v.touch({stroke}), v.ended())")
     saved(page, begun)
     held = []
 
@@ -553,7 +553,7 @@ def test_what_comes_late_is_not_put_on_another_scan(page):
     )
     page.wait_for_load_state("networkidle")
     assert ask(page, seen) == before
-    assert ask(page, "[v.done.offered, v.diameters.size]") == [None, 0]
+    assert ask(page, "[v.done.offered, v.structures.diameters.size]") == [None, 0]
 
 
 def test_nothing_is_lost_when_the_server_dies_and_the_page_is_closed(

@@ -238,7 +238,7 @@ def plotted(done: list[dict[str, Any]], path: Path) -> None:
         counts = sorted({one["labelled"] for one in here})
         arms = [arm for arm in ARMS if any(one["arm"] == arm for one in here)]
         for k, arm in enumerate(arms):
-            aside = 0.16 * (k - (len(arms) - 1) / 2)  # dots of one arm beside those of another
+            aside = 0.06 * (k - (len(arms) - 1) / 2)  # dots of one arm beside those of another
             means = []
             for at, labelled in enumerate(counts):
                 runs = [o["dice"] for o in here if (o["arm"], o["labelled"]) == (arm, labelled)]

@@ -5,8 +5,10 @@ is the way there and back.
 """
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import grids
-from tiny import CONTRAST, SIDES, Seer, scan_of, structures
+from tiny import CONTRAST, SIDES, Says, Seer, scan_of, structures
 
 from medlib import io
 from medlib.infer import MaskOutput, Predictor, Shares, VolumeInput, decode_mask
@@ -166,3 +168,29 @@ def test_a_trail_on_disk_leads_a_prediction_back_in_another_process(tmp_path):
     there = io.read_mask(tmp_path / "mask.nii.gz", on=grid)
     assert torch.equal(there.data, here.data)
     assert dice(here, structures(grid))["left kidney"] > 0.9
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_scan_some_of_whose_voxels_are_no_numbers_is_refused(value):
+    """Normalised by its own mean, none would be one, and nothing would be found in all of it."""
+    scan = scan_of(structures(Grid.from_axes((20, 24, 24))))
+    data = scan.data.clone()
+    data[0, 1, 2, 3] = value
+    with pytest.raises(
+        ValueError, match=r"1 of 11520 voxels .* in slice 2, row 3, column 4; .* 0 "
+    ):
+        seer(Pipeline((Normalise(),))).predict(replace(scan, data=data))
+
+
+def test_a_network_that_gives_no_numbers_is_not_taken_to_have_found_nothing():
+    scan = scan_of(structures(Grid.from_axes((16, 16, 16))))
+    predictor = seer(UPRIGHT)
+    predictor.network.levels.data[1] = math.nan
+    with pytest.raises(ValueError, match="is no number: a training has ruined its weights"):
+        predictor.predict(scan)
+    never = torch.zeros(1, 3, 16, 16, 16)
+    never[:, 1] = -math.inf  # no chance at all, as networks say of what cannot be
+    never[:, 2, 4:6] = 1.0
+    sayer = Says(never).requires_grad_(False)
+    found = replace(predictor, network=sayer).predict(scan).data
+    assert found.unique().tolist() == [0, SIDES.ids[1]]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -126,6 +127,13 @@ def test_a_model_is_a_snapshot(scan, tmp_path):
     assert torch.equal(model.predict(scan).data, before)
     again = Model.load(model.save(tmp_path / "m.medlib"))
     assert torch.equal(again.predict(scan).data, before)
+
+
+def test_a_ruined_network_is_no_model(tmp_path):
+    network = TINY.build(1, 3)
+    next(network.parameters()).data[0] = math.nan
+    with pytest.raises(ValueError, match=r"weights .* are no numbers \(.*; 1 parts in all\)"):
+        make(network=network)
 
 
 def test_an_archive_holds_three_parts_and_no_pickle(saved):

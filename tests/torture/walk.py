@@ -68,7 +68,7 @@ class Walker:
 
     def take_up(self, place: int, structure: int) -> None:
         """Have a structure in hand; the viewer may have turned to it by itself."""
-        if self.ask("v.active") != structure:
+        if self.ask("v.structures.active") != structure:
             self.key(str(place))
 
     def picture(self, name: str) -> None:

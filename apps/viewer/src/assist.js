@@ -71,9 +71,9 @@ export class Assist {
     const { rubber, viewer } = this;
     const { dims, spacing } = viewer.scene;
     this.rubber = null;
-    if (!rubber || !viewer.mayPaint()) return;
-    if (this.structure !== viewer.active) this.#clear();
-    this.structure = viewer.active;
+    if (!rubber || !viewer.structures.mayPaint()) return;
+    if (this.structure !== viewer.structures.active) this.#clear();
+    this.structure = viewer.structures.active;
     const [from, to] = [rubber.from, rubber.to].map((place) => toVoxel(place, dims));
     const { u, v, normal } = rubber.tile;
     const sides = [u, v].map((k) => Math.abs(to[k] - from[k]) * spacing[k]);
@@ -118,17 +118,17 @@ export class Assist {
     const { viewer } = this;
     if (viewer.data.readonly || !viewer.isReady) return;
     this.#clear();
-    this.structure = viewer.active;
+    this.structure = viewer.structures.active;
     this.#ask(action, { axis: 2 - viewer.look.plane });
   }
 
   /** The longest line of the structure in hand, as a measure. */
   async line() {
     const { viewer } = this;
-    const { active: structure, look: { plane }, outline } = viewer;
+    const { structures: { active: structure }, look: { plane }, outline } = viewer;
     const count = outline.counts[structure]; // what is painted meanwhile was not measured
     const answer = await this.#answer("line", { axis: 2 - plane });
-    if (answer) viewer.showLine(answer.said, { structure, plane, count });
+    if (answer) viewer.structures.showLine(answer.said, { structure, plane, count });
   }
 
   /** Goes to the slice that is best drawn next. */
@@ -152,7 +152,7 @@ export class Assist {
       // What was refused shows nothing; clicks stay, so that the last can be taken back.
       this.proposal = null;
     } else {
-      this.proposal = new Proposal(answer, viewer.outline, (id) => viewer.colourOf(id));
+      this.proposal = new Proposal(answer, viewer.outline, (id) => viewer.structures.colourOf(id));
       if (this.proposal.isEmpty) {
         this.proposal = null;
         viewer.panel.say("Nothing would change. What is locked or hidden stays as it is.");
@@ -168,7 +168,7 @@ export class Assist {
     const { outline, drawing, done, data, isReduced } = viewer;
     const isOwn = ["click", "next"].includes(action); // needs no outline
     const box = isOwn ? null : union(drawing.sending, outline.changes);
-    const said = { scan: viewer.said.scan, action, structure: viewer.active, done: done.pairs(),
+    const said = { scan: viewer.said.scan, action, structure: viewer.structures.active, done: done.pairs(),
       whole: done.whole, ...more };
     viewer.panel.showBusy(1);
     try {
@@ -199,10 +199,10 @@ export class Assist {
   #goOn() {
     const { viewer } = this;
     const { labels } = viewer.data;
-    const done = labels.findIndex(({ id }) => id === viewer.active);
-    const next = viewer.nextStructure();
+    const done = labels.findIndex(({ id }) => id === viewer.structures.active);
+    const next = viewer.structures.next();
     if (!next) return;
-    viewer.choose(labels.indexOf(next));
+    viewer.structures.choose(labels.indexOf(next));
     viewer.panel.say(`Now: ${next.name}. To go on with ${labels[done].name}, choose it`
       + `${done < 9 ? ` (${done + 1})` : ""}.`);
   }

@@ -202,7 +202,7 @@ export class Panel {
 
   #showDone() {
     const { viewer } = this;
-    const { done, data, scene, look: { plane } } = viewer;
+    const { done, data, scene, structures, look: { plane } } = viewer;
     const [axis, disabled] = [2 - plane, { disabled: data.readonly }];
     const own = scene.voxel[plane];
     const slices = [
@@ -216,28 +216,28 @@ export class Panel {
         button(withKey("Done, next scan", "Ctrl ⇧ ↵"), "The whole scan is done, and the next one is shown",
           () => viewer.finish(), { disabled: data.readonly || !data.has_next })),
     ];
-    const label = data.labels.find(({ id }) => id === viewer.active);
+    const label = data.labels.find(({ id }) => id === structures.active);
     const looked = label && press(button(`Looked for: ${label.name}`,
       "Switch this off where you did not look for the structure: then nothing is learned of it here",
-      () => viewer.lookedFor(label.name), disabled), viewer.isLookedFor(label.name));
+      () => structures.flipLookedFor(label.name), disabled), structures.isLookedFor(label.name));
     this.done.replaceChildren(...(data.labels.length ? [...slices, looked] : [element("p", {}, "All questions answered and landmarks placed is done.")]));
   }
 
   #showStructures() {
-    const { viewer } = this;
-    this.structures.replaceChildren(...viewer.data.labels.map(({ id, name, colour }, index) => {
-      const [hidden, locked] = [viewer.hidden.has(id), viewer.locked.has(id)];
-      const ml = viewer.outline?.millilitres(id) ?? 0;
+    const { viewer: { data, outline, structures } } = this;
+    this.structures.replaceChildren(...data.labels.map(({ id, name, colour }, index) => {
+      const [hidden, locked] = [structures.hidden.has(id), structures.locked.has(id)];
+      const ml = outline?.millilitres(id) ?? 0;
       const swatch = element("span", { class: "swatch" });
       swatch.style.background = colour;
-      const chosen = button("", index < 9 ? `${name} (${index + 1})` : name, () => viewer.choose(index),
+      const chosen = button("", index < 9 ? `${name} (${index + 1})` : name, () => structures.choose(index),
         { class: "name" });
       chosen.replaceChildren(swatch, element("span", {}, name),
         element("span", { class: "ml" }, [`${ml >= 100 ? ml.toFixed(0) : ml.toPrecision(3)} ml`,
-          viewer.diameterOf(id)].filter(Boolean).join(", ")));
-      press(chosen, viewer.active === id);
+          structures.diameterOf(id)].filter(Boolean).join(", ")));
+      press(chosen, structures.active === id);
       const flip = (set, yes, no, words, isOn) => {
-        const made = button("", words, () => viewer.flip(set, id), { class: isOn ? "small" : "small off" });
+        const made = button("", words, () => structures.flip(set, id), { class: isOn ? "small" : "small off" });
         made.replaceChildren(icon(isOn ? yes : no));
         made.setAttribute("aria-label", `${words}: ${name}`);
         return made;

@@ -68,8 +68,8 @@ export class Pointer {
     } else if (tool === "landmark" && !viewer.data.readonly) {
       this.drag = { ...start, kind: "landmark" };
       viewer.landmarks.press(start.tile, place, this.#scale);
-    } else if (/brush|erase|fill/.test(tool) && viewer.mayPaint()) {
-      const id = tool === "erase" || isShifted ? 0 : viewer.active;
+    } else if (/brush|erase|fill/.test(tool) && viewer.structures.mayPaint()) {
+      const id = tool === "erase" || isShifted ? 0 : viewer.structures.active;
       this.drag = { ...start, kind: "paint", id };
       viewer.outline.begin();
       if (tool === "fill") {
@@ -163,6 +163,6 @@ export class Pointer {
   get brush() {
     const { viewer, hover } = this;
     if (!hover || !PAINTING.has(viewer.tool)) return null;
-    return { ...hover, radius: viewer.brush.radius, colour: viewer.brushColour };
+    return { ...hover, radius: viewer.brush.radius, colour: viewer.structures.colour };
   }
 }

@@ -16,21 +16,20 @@ import { Panel } from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { Saving } from "./saving.js";
 import { Scene } from "./scene.js";
-import { toPlace, toVoxel } from "./tiles.js";
+import { Structures } from "./structures.js";
+import { toVoxel } from "./tiles.js";
 import { fetchEntries, fetchOutline, fetchVolume } from "./transfer.js";
 
 export class Viewer {
   constructor() {
     this.tool = "navigate";
-    this.hidden = new Set();
-    this.locked = new Set();
     this.isReady = false;
     this.loading = Promise.resolve();
     this.look = new Look(this);
+    this.structures = new Structures(this);
     this.brush = new Brush(this);
     this.assist = new Assist(this);
     this.landmarks = new Landmarks(this);
-    this.diameters = new Map(); // of a structure's id: {mm, count}
     this.panel = new Panel(this);
     this.root = this.panel.root;
     this.root.viewer = this; // for whoever looks at it from the console, or tests it
@@ -65,7 +64,7 @@ export class Viewer {
     }
     if (before.link !== data.link) this.saving?.renewed();
     if (!this.isReady) return;
-    if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.#relabel();
+    if (JSON.stringify(before.labels) !== JSON.stringify(data.labels)) this.structures.renewed();
     if (data.version > this.keeper.version && this.keeper.isIdle) this.takeOver("mask", { isAsked: false });
     for (const [what, version] of Object.entries(data.newest)) {
       const entries = this[what];
@@ -104,11 +103,7 @@ export class Viewer {
     this.outline = new Outline(scene.ids, scene.dims, scene.spacing, scene.intensities);
     this.brush.open(data.windows[0]);
     this.measures.recall(outline.drawer);
-    this.hidden.clear();
-    this.locked.clear();
     if (data.readonly) this.tool = "navigate"; // a brush in hand would promise too much
-    this.active = data.labels[0]?.id ?? 0;
-    this.diameters.clear();
     this.saving = new Saving(this, data, outline.drawer);
     this.#hear(outline);
     this.drawing = new Drawing(this, this.saving, outline.version);
@@ -120,7 +115,7 @@ export class Viewer {
     this.points = points && new Entries("points", this.saving, points, show);
     this.landmarks.open(this.points);
     this.assist.drop();
-    this.#relabel();
+    this.structures.open();
     this.look.open();
     if (data.focus) scene.goTo(data.focus);
     panel.showState("saved");
@@ -154,18 +149,6 @@ export class Viewer {
 
   // --- painting ---------------------------------------------------------------------------
 
-  mayPaint() {
-    if (this.data.readonly) return false;
-    const label = this.data.labels.find(({ id }) => id === this.active);
-    let why = "";
-    if (!this.look.areShown) why = "Outlines are hidden: press H.";
-    else if (!label) why = "Choose a structure first.";
-    else if (this.tool !== "erase" && this.hidden.has(label.id)) why = `${label.name} is hidden.`;
-    else if (this.tool !== "erase" && this.locked.has(label.id)) why = `${label.name} is locked.`;
-    if (why) this.panel.say(why);
-    return !why;
-  }
-
   fill(voxel, normal, id) {
     const box = this.outline.fill(voxel, this.brush.isBall ? null : normal, id);
     if (box) this.touch(box);
@@ -179,7 +162,7 @@ export class Viewer {
 
   /** The stroke is over. */
   ended() {
-    if (this.outline.end()) this.#changed();
+    if (this.outline.end()) this.changed();
   }
 
   undo() {
@@ -195,10 +178,11 @@ export class Viewer {
   redrawn(box) {
     if (!box) return;
     this.scene.refresh(box);
-    this.#changed();
+    this.changed();
   }
 
-  #changed() {
+  /** The outline, or what is said of it, has changed. */
+  changed() {
     this.drawing.line.changed();
     this.panel.show();
     this.panel.strip.draw();
@@ -208,13 +192,13 @@ export class Viewer {
     if (this.data.readonly || !this.data.labels.length) return;
     if (this.done.whole) return this.panel.say("The whole scan is done: press W if it is not.");
     this.done.flip(2 - this.look.plane, this.scene.voxel[this.look.plane]);
-    this.#changed();
+    this.changed();
   }
 
   scanDone() {
     if (this.data.readonly || !this.data.labels.length) return;
     this.done.whole = !this.done.whole;
-    this.#changed();
+    this.changed();
   }
 
   /** The whole scan is done; the next one is shown, where one waits. */
@@ -223,25 +207,6 @@ export class Viewer {
     if (this.assist.isOpen) return this.panel.say("Take what the machine proposes first (↵), or drop it (Esc).");
     if (!this.done.whole) this.scanDone();
     await this.next();
-  }
-
-  /** What is outlined next: the first structure after this one that has nothing yet; or nothing. */
-  nextStructure() {
-    const { labels } = this.data;
-    const from = labels.findIndex(({ id }) => id === this.active) + 1;
-    return labels.slice(from).find(({ id, name }) => !this.outline.counts[id] && this.isLookedFor(name)
-      && !this.hidden.has(id) && !this.locked.has(id));
-  }
-
-  isLookedFor(name) {
-    return this.said.annotated?.includes(name) ?? true;
-  }
-
-  lookedFor(name) {
-    const names = this.data.labels.map((label) => label.name);
-    const fresh = names.filter((each) => this.isLookedFor(each) !== (each === name));
-    this.said.annotated = fresh.length === names.length ? null : fresh;
-    this.#changed();
   }
 
   // --- keeping ----------------------------------------------------------------------------
@@ -288,54 +253,6 @@ export class Viewer {
     this.measures.open = null;
     this.panel.show();
     this.scene.draw();
-  }
-
-  choose(index) {
-    const label = this.data.labels[index];
-    if (!label) return;
-    this.active = label.id;
-    if (this.assist.isOpen) this.assist.drop();
-    this.panel.show();
-  }
-
-  flip(which, id) {
-    const set = this[which];
-    if (!set.delete(id)) set.add(id);
-    this.#relabel();
-    this.panel.show();
-  }
-
-  #relabel() {
-    const { labels } = this.data;
-    if (!labels.some(({ id }) => id === this.active)) this.active = labels[0]?.id ?? 0;
-    this.outline.protected = new Set([...this.hidden, ...this.locked]);
-    this.scene.colours(labels, this.hidden);
-  }
-
-  get brushColour() {
-    const isErasing = this.tool === "erase";
-    return isErasing ? "#ffffff" : this.colourOf(this.active);
-  }
-
-  colourOf(id) {
-    return this.data.labels.find((label) => label.id === id)?.colour ?? "#ffffff";
-  }
-
-  /** Shows the longest line of a structure, on its slice. */
-  showLine({ ends, mm, words }, { structure, plane, count }) {
-    const { scene } = this;
-    const places = ends.map((voxel) => toPlace(voxel, scene.dims));
-    this.measures.add(plane, places);
-    this.diameters.set(structure, { mm, count });
-    scene.goTo(places[0].map((part, k) => (part + places[1][k]) / 2));
-    this.panel.say(`${words}.`);
-    this.panel.show();
-  }
-
-  /** Millimetres, as long as the structure is what was measured; empty if not. */
-  diameterOf(id) {
-    const found = this.diameters.get(id);
-    return found && found.count === this.outline.counts[id] ? `⌀ ${found.mm.toFixed(1)} mm` : "";
   }
 
   /** They cannot be brought back, so it is asked first. */

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medlib.infer.inputs.base import Input, require
 from medlib.space import Grid
-from medlib.types import Kind, Labels, Mask, MultiVolume, Volume
+from medlib.types import Kind, Labels, Mask, MultiVolume, Volume, must_be_numbers
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class VolumeInput(Input):
     def channels(self) -> int:
         """One."""
         return 1
+
+    def check(self, value: Kind) -> None:
+        """Refuse another kind of scan, and one some of whose voxels are no numbers."""
+        super().check(value)
+        assert isinstance(value, Volume)
+        must_be_numbers(value)
 
     def tensor(self, value: Kind, grid: Grid) -> Tensor:
         """Its voxels."""
@@ -63,7 +69,7 @@ class MultiVolumeInput(Input):
         return len(self.series)
 
     def check(self, value: Kind) -> None:
-        """Refuse what lacks a series, or has one of another kind or in another place."""
+        """Refuse what lacks a series, has one of another kind or in another place, or no numbers."""
         super().check(value)
         assert isinstance(value, MultiVolume)
         wanted = ", ".join(f"{name} ({kind.__name__})" for name, kind in self.series)
@@ -77,6 +83,8 @@ class MultiVolumeInput(Input):
             raise ValueError(
                 f"this model was trained on the series {wanted}, in this order, and is given {given}"
             )
+        for part in value.parts:
+            must_be_numbers(part)
 
     def tensor(self, value: Kind, grid: Grid) -> Tensor:
         """The voxels of each."""
