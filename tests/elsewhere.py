@@ -99,7 +99,7 @@ def _computed(operation: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     def placed(one: Any) -> Any:
         if not isinstance(one, Tensor) or here:
             return one
-        return own.get(id(one)) if id(one) in own else Elsewhere(one)
+        return own[id(one)] if id(one) in own else Elsewhere(one)
 
     return tree_map(placed, found)
 

@@ -129,7 +129,7 @@ def test_a_model_is_a_snapshot(scan, tmp_path):
     assert torch.equal(again.predict(scan).data, before)
 
 
-def test_a_ruined_network_is_no_model(tmp_path):
+def test_a_ruined_network_is_no_model():
     network = TINY.build(1, 3)
     next(network.parameters()).data[0] = math.nan
     with pytest.raises(ValueError, match=r"weights .* are no numbers \(.*; 1 parts in all\)"):
